@@ -1,0 +1,2 @@
+// Package opus is the Opus codec (RFC 6716) behind two small interfaces.
+package opus

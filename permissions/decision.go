@@ -1,0 +1,64 @@
+package permissions
+
+import "time"
+
+// Reason is the machine word for a decision: a closed set, used unchanged in the
+// API, in SIP Reason headers, in metric labels and in the audit.
+type Reason string
+
+// The reasons.
+const (
+	Allowed                Reason = "allowed"
+	NoPermission           Reason = "no_permission"
+	PermissionExpired      Reason = "permission_expired"
+	PermissionDeclined     Reason = "permission_declined"
+	PermissionRevoked      Reason = "permission_revoked"
+	PermissionUsed         Reason = "permission_used"       // calls per grant exhausted
+	PermissionUnverified   Reason = "permission_unverified" // static-secret grant, not read back yet
+	DoNotCall              Reason = "do_not_call"
+	BusinessCountryBlocked Reason = "business_country_blocked"
+	UserRegionSanctioned   Reason = "user_region_sanctioned"
+	AttemptInProgress      Reason = "attempt_in_progress"
+	CallLimit              Reason = "call_limit"
+	RequestLimit           Reason = "request_limit"
+	PermissionExists       Reason = "permission_exists" // a request when a permanent grant stands
+	UnknownBusiness        Reason = "unknown_business"
+	InvalidUser            Reason = "invalid_user"
+	Superseded             Reason = "superseded" // Ticket.Confirm: the pair's epoch moved on
+)
+
+// Action is what is asked to be allowed.
+type Action string
+
+// The actions.
+const (
+	StartCall         Action = "start_call"
+	RequestPermission Action = "send_call_permission_request"
+)
+
+// Rule is one line of a decision: what was looked at and what came of it.
+type Rule struct {
+	Name    string            `json:"name"`
+	Allow   bool              `json:"allow"`
+	Reason  Reason            `json:"reason,omitempty"` // when not allowed
+	Inputs  map[string]string `json:"inputs,omitempty"`
+	Source  string            `json:"source,omitempty"`
+	RetryAt time.Time         `json:"retryAt,omitzero"`
+}
+
+// Decision answers "may I?". It lists every rule in order, whether it allowed or
+// not; Reason is that of the first rule that refused.
+type Decision struct {
+	ID         string    `json:"id"` // empty for a dry run
+	Action     Action    `json:"action"`
+	Allow      bool      `json:"allow"`
+	Reason     Reason    `json:"reason"`
+	RetryAfter time.Time `json:"retryAfter,omitzero"` // earliest time at which the answer could change
+	At         time.Time `json:"at"`
+	Rules      []Rule    `json:"rules"`
+	RulePack   string    `json:"rulePack"` // name@version
+	Geography  string    `json:"geography"`
+	Epoch      int64     `json:"epoch"`           // of the pair, when decided
+	Grant      string    `json:"grant,omitempty"` // event id of the grant relied on
+	AuditIndex int64     `json:"auditIndex"`      // -1 for a dry run
+}

@@ -1,0 +1,34 @@
+package permissions
+
+import "time"
+
+// Status of a permission, in the providers' words.
+type Status string
+
+// The statuses.
+const (
+	StatusNone      Status = "no_permission"
+	StatusTemporary Status = "temporary"
+	StatusPermanent Status = "permanent"
+)
+
+// Permission is the state of a pair: the projection of its events at a time.
+type Permission struct {
+	Pair       Pair
+	Subject    string // opaque id of the user
+	Status     Status
+	Reason     Reason    // Allowed, or why Status is no_permission
+	Expires    time.Time // effective expiry, zero for permanent or none
+	ProviderEx time.Time // the provider's expiry verbatim
+	Grant      string    // event id
+	GrantedAt  time.Time
+	GrantAuth  Auth
+	Verified   bool // signed or read back
+	DoNotCall  bool
+	Requested  time.Time // last request, zero for none
+	Requests   int       // in the pack's longest window
+	Attempts   int       // under the present grant
+	Connected  int       // calls in the last 24 h
+	Epoch      int64     // grows with every change that narrows permission
+	UpdatedAt  time.Time
+}

@@ -1,0 +1,70 @@
+// Package provider says what a WhatsApp provider is to the rest of callctl; each
+// provider has a folder of its own below, the place where a new one is added.
+package provider
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/callctl/callctl/permissions"
+	"github.com/callctl/callctl/sipbridge"
+)
+
+// ErrUnauthenticated is returned by Authenticate for a delivery that is not the
+// provider's.
+var ErrUnauthenticated = errors.New("provider: delivery is not authenticated")
+
+// ErrMalformed is wrapped by Decode for a body that is not JSON at all.
+var ErrMalformed = errors.New("provider: body is not valid JSON")
+
+// ErrWrongAccount is returned by Decode when the body speaks of another account.
+var ErrWrongAccount = errors.New("provider: delivery belongs to another account")
+
+// Delivery is what one webhook body said.
+type Delivery struct {
+	Facts []permissions.Event // for the ledger
+	Calls []sipbridge.Event   // for the bridge
+	// Unknown names the parts that were stored and not understood, such as
+	// "field:flows" or "type:reaction".
+	Unknown []string
+}
+
+// Template is a message template that asks for call permission.
+type Template struct {
+	Name     string
+	Language string
+	Params   []string // body parameters, in order
+}
+
+// Provider is one account at a provider.
+type Provider interface {
+	// Authenticate checks the raw delivery, in constant time, before anything is
+	// parsed. Errors wrap ErrUnauthenticated.
+	Authenticate(h http.Header, raw []byte) (permissions.Auth, error)
+	// Decode turns an authenticated body into facts. Errors wrap ErrMalformed or
+	// ErrWrongAccount; unknown parts are no error.
+	Decode(raw []byte, auth permissions.Auth) (Delivery, error)
+	// RequestPermission sends the call permission request as a template message
+	// and returns the provider's message id. id is ours.
+	RequestPermission(ctx context.Context, to permissions.User, t Template, id string) (message string, err error)
+	// SendText sends a free-form text and returns the provider's message id.
+	SendText(ctx context.Context, to permissions.User, text, id string) (message string, err error)
+}
+
+// Challenger is a provider whose webhook is verified by a GET handshake.
+type Challenger interface {
+	// Challenge returns the body to answer with; ok is false for a wrong token.
+	Challenge(query map[string][]string) (body string, ok bool)
+}
+
+// APIError is a provider's refusal of a request.
+type APIError struct {
+	Provider string
+	Status   int    // HTTP status
+	Code     int    // the provider's code (protocol F)
+	Message  string // the provider's words
+}
+
+// Error implements error.
+func (e *APIError) Error() string { return e.Provider + ": " + e.Message }
