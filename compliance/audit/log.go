@@ -5,47 +5,26 @@
 // its entry are committed together or not at all, durably, before Update
 // returns. The index of an entry is also the id of the event stream, of outgoing
 // webhooks and of export cursors.
+//
+// A [Leaf] holds no personal data, only a salted commitment to the payload. Salt
+// and payload lie beside it, sealed under a key of the person concerned; deleting
+// that key erases them and every proof still verifies. Signed checkpoints
+// (c2sp.org/tlog-checkpoint) are anchored outside the database, so that an older
+// copy of the database is refused at start.
 package audit
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
-	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"sync"
 	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
 )
-
-var errSkeleton = errors.New("audit: not built yet")
-
-// Record is what a caller asks to have logged.
-type Record struct {
-	// Kind names what happened, as noun.verb: "permission.granted", "call.attempted".
-	Kind string
-	// Subject is the opaque id of the person concerned, empty when there is none.
-	// The payload is sealed under that person's key.
-	Subject string
-	// Payload is marshalled to JSON.
-	Payload any
-}
-
-// Entry is a committed record.
-type Entry struct {
-	Index      int64           // position in the tree, from 0
-	Time       time.Time       // when the transaction began, UTC
-	Kind       string          //
-	Subject    string          //
-	SubjectSeq int64           // 1 for the subject's first entry; gaps show an omission
-	Payload    json.RawMessage // nil once erased
-	LeafHash   [32]byte        // RFC 6962 leaf hash
-}
-
-// Query selects entries.
-type Query struct {
-	After   int64  // entries with Index > After; -1 for all
-	Limit   int    // at most this many; 0 means 100
-	Subject string // only this subject, when set
-	Kind    string // only this kind, when set
-}
 
 // Config is what a Log needs.
 type Config struct {
@@ -54,68 +33,130 @@ type Config struct {
 	// Dir holds the log's signing key, the key that wraps subject keys, and the
 	// checkpoint anchor file. Created when missing, files mode 0600.
 	Dir    string
-	Origin string // checkpoint origin line, such as "callctl/acme"
+	Origin string // checkpoint origin line, such as "callctl/acme"; "callctl" when empty
 	Now    func() time.Time
+	Rand   io.Reader // source of keys, salts and nonces; crypto/rand when nil
 }
 
 // Log is the audit log of one database. Safe for concurrent use.
-type Log struct{}
+type Log struct {
+	cfg  Config
+	keys *keyring
+	stmt statements
+
+	// writing holds one token: whoever has it is the writer.
+	writing chan struct{}
+
+	// anchoring serialises checkpoints, so that the anchor never goes back.
+	anchoring sync.Mutex
+
+	mu      sync.Mutex
+	edge    frontier      // of the committed tree
+	changed chan struct{} // closed when the tree grows
+	failed  error
+}
 
 // New opens the log in the database, creating keys when there are none. It
 // refuses a tree that is smaller than the newest anchored checkpoint.
-func New(ctx context.Context, cfg Config) (*Log, error) { return nil, errSkeleton }
-
-// Tx is a write transaction that can append to the log.
-type Tx struct {
-	*sql.Tx
+func New(ctx context.Context, cfg Config) (*Log, error) {
+	if cfg.Write == nil || cfg.Read == nil || cfg.Dir == "" || cfg.Now == nil {
+		return nil, fmt.Errorf("%w: Write, Read, Dir and Now are needed", ErrConfig)
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
+	if cfg.Origin == "" {
+		cfg.Origin = "callctl"
+	}
+	edge, err := loadFrontier(ctx, cfg.Read)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := openKeyring(cfg.Dir, cfg.Origin, cfg.Rand, edge.size == 0)
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{
+		cfg:     cfg,
+		keys:    keys,
+		writing: make(chan struct{}, 1),
+		edge:    edge,
+		changed: make(chan struct{}),
+	}
+	if err := l.checkAnchor(ctx); err != nil {
+		return nil, err
+	}
+	if err := l.stmt.prepare(ctx, cfg.Write); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
-// Now is the transaction's time, fixed at its begin, UTC, millisecond precision.
-func (tx *Tx) Now() time.Time { return time.Time{} }
-
-// Append adds r to the log within the transaction and returns its index.
-func (tx *Tx) Append(ctx context.Context, r Record) (int64, error) { return 0, errSkeleton }
-
-// OnCommit calls f once after the transaction is durably committed, in order of
-// registration, on the goroutine that called Update.
-func (tx *Tx) OnCommit(f func()) {}
-
-// Update runs f in the one write transaction and commits it durably; when f or
-// the commit fails nothing remains. Waiters of [Log.Wait] are woken after commit.
-func (l *Log) Update(ctx context.Context, f func(ctx context.Context, tx *Tx) error) error {
-	return errSkeleton
+// Size is the number of committed entries.
+func (l *Log) Size() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.edge.size
 }
-
-// Entries returns entries in index order.
-func (l *Log) Entries(ctx context.Context, q Query) ([]Entry, error) { return nil, errSkeleton }
-
-// Wait blocks until an entry with an index greater than after is committed.
-func (l *Log) Wait(ctx context.Context, after int64) error { return errSkeleton }
-
-// Checkpoint is a signed tree head (c2sp.org/tlog-checkpoint).
-type Checkpoint struct {
-	Size int64
-	Root [32]byte
-	Note []byte // the signed note
-}
-
-// Checkpoint signs the present tree and anchors it outside the database.
-func (l *Log) Checkpoint(ctx context.Context) (Checkpoint, error) { return Checkpoint{}, errSkeleton }
-
-// Proof is an RFC 6962 inclusion proof of entry Index in the tree of Size.
-type Proof struct {
-	Index  int64      `json:"index"`
-	Size   int64      `json:"size"`
-	Leaf   []byte     `json:"leaf"` // the leaf's bytes
-	Hashes [][32]byte `json:"-"`
-}
-
-// Prove returns the inclusion proof of an entry in the present tree.
-func (l *Log) Prove(ctx context.Context, index int64) (Proof, error) { return Proof{}, errSkeleton }
 
 // VerifierKey is the public key line (sumdb/note format) of the log's signer.
-func (l *Log) VerifierKey() string { return "" }
+func (l *Log) VerifierKey() string { return l.keys.vkey }
 
-// Run signs a checkpoint at least every minute while the tree grows, and a last
-// one when ctx ends.
-func (l *Log) Run(ctx context.Context) error { return errSkeleton }
+// Origin is the first line of the log's checkpoints.
+func (l *Log) Origin() string { return l.cfg.Origin }
+
+// querier is what *sql.DB, *sql.Tx and *sql.Conn have in common for reading.
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// loadFrontier reads the right edge of the stored tree.
+func loadFrontier(ctx context.Context, db querier) (frontier, error) {
+	var f frontier
+	if err := db.QueryRowContext(ctx, sqlSize).Scan(&f.size); err != nil {
+		return f, fmt.Errorf("read tree size: %w", err)
+	}
+	var stored int64
+	if err := db.QueryRowContext(ctx, sqlHashCount).Scan(&stored); err != nil {
+		return f, fmt.Errorf("read tree: %w", err)
+	}
+	if stored != tlog.StoredHashCount(f.size) {
+		return f, fmt.Errorf("%w: %d entries with %d hashes", ErrCorrupt, f.size, stored)
+	}
+	for _, pos := range frontierPositions(f.size) {
+		h, err := readHash(ctx, db, pos)
+		if err != nil {
+			return f, err
+		}
+		f.roots = append(f.roots, h)
+	}
+	return f, nil
+}
+
+func readHash(ctx context.Context, db querier, pos int64) (tlog.Hash, error) {
+	var b []byte
+	err := db.QueryRowContext(ctx, sqlHash, pos).Scan(&b)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && len(b) != tlog.HashSize {
+		return tlog.Hash{}, fmt.Errorf("%w: hash %d", ErrCorrupt, pos)
+	}
+	if err != nil {
+		return tlog.Hash{}, fmt.Errorf("read tree: %w", err)
+	}
+	return tlog.Hash(b), nil
+}
+
+// hashReader reads stored hashes for tlog's proofs.
+func hashReader(ctx context.Context, db querier) tlog.HashReader {
+	return tlog.HashReaderFunc(func(positions []int64) ([]tlog.Hash, error) {
+		hashes := make([]tlog.Hash, len(positions))
+		for i, pos := range positions {
+			h, err := readHash(ctx, db, pos)
+			if err != nil {
+				return nil, err
+			}
+			hashes[i] = h
+		}
+		return hashes, nil
+	})
+}

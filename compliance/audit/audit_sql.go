@@ -1,0 +1,44 @@
+package audit
+
+const (
+	sqlSize = `SELECT COALESCE(MAX(idx), -1) + 1 FROM audit_entries`
+
+	sqlHashCount = `SELECT COALESCE(MAX(pos), -1) + 1 FROM audit_hashes`
+
+	sqlHash = `SELECT hash FROM audit_hashes WHERE pos = ?`
+
+	sqlInsertHash = `INSERT INTO audit_hashes (pos, hash) VALUES (?, ?)`
+
+	sqlInsertEntry = `
+INSERT INTO audit_entries (idx, at_ms, kind, subject, subject_seq, leaf, sealed)
+VALUES (?, ?, ?, ?, ?, ?, ?)`
+
+	sqlSubject = `SELECT wrapped_key, entries, last_idx FROM audit_subjects WHERE subject = ?`
+
+	sqlPutSubject = `
+INSERT INTO audit_subjects (subject, wrapped_key, entries, last_idx) VALUES (?, ?, 0, -1)
+ON CONFLICT (subject) DO UPDATE SET wrapped_key = excluded.wrapped_key`
+
+	sqlAdvanceSubject = `UPDATE audit_subjects SET entries = ?, last_idx = ? WHERE subject = ?`
+
+	sqlWrappedKey = `SELECT wrapped_key FROM audit_subjects WHERE subject = ?`
+
+	sqlEntryColumns = `SELECT idx, at_ms, kind, subject, subject_seq, leaf, sealed FROM audit_entries `
+
+	sqlEntries = sqlEntryColumns + `WHERE idx > ? ORDER BY idx LIMIT ?`
+
+	sqlEntriesOfSubject = sqlEntryColumns + `WHERE idx > ? AND subject = ? ORDER BY idx LIMIT ?`
+
+	sqlEntriesOfKind = sqlEntryColumns + `WHERE idx > ? AND kind = ? ORDER BY idx LIMIT ?`
+
+	sqlEntriesOfBoth = sqlEntryColumns + `WHERE idx > ? AND subject = ? AND kind = ? ORDER BY idx LIMIT ?`
+
+	sqlLeaf = `SELECT leaf FROM audit_entries WHERE idx = ?`
+
+	sqlInsertCheckpoint = `
+INSERT INTO audit_checkpoints (size, at_ms, note) VALUES (?, ?, ?) ON CONFLICT (size) DO NOTHING`
+
+	sqlCheckpointCount = `SELECT COUNT(*) FROM audit_checkpoints`
+
+	sqlCheckpoints = `SELECT size, note FROM audit_checkpoints ORDER BY size`
+)

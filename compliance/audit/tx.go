@@ -1,0 +1,155 @@
+package audit
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// maxPayload bounds the JSON of one payload.
+const maxPayload = 4 << 20
+
+// Record is what a caller asks to have logged.
+type Record struct {
+	// Kind names what happened, as noun.verb: "permission.granted",
+	// "call.attempted"; lower case, digits, dot and underscore, at most 64 bytes.
+	Kind string
+	// Subject is the opaque id of the person concerned, empty when there is none:
+	// at most 128 visible ASCII bytes without plus. It is public: it stands in the
+	// leaf. The payload is sealed under that person's key.
+	Subject string
+	// Payload is marshalled to JSON, at most 4 MiB.
+	Payload any
+}
+
+// Tx is a write transaction that can append to the log. It is used by one
+// goroutine and only until the function given to [Log.Update] returns.
+type Tx struct {
+	*sql.Tx
+
+	log     *Log
+	now     time.Time
+	edge    frontier
+	grown   bool
+	hooks   []func()
+	stmts   statements
+	failure error // an append that half happened; it may not be committed
+}
+
+// Now is the transaction's time, fixed at its begin, UTC, millisecond precision.
+func (tx *Tx) Now() time.Time { return tx.now }
+
+// OnCommit calls f once after the transaction is durably committed, in order of
+// registration, on the goroutine that called Update.
+func (tx *Tx) OnCommit(f func()) { tx.hooks = append(tx.hooks, f) }
+
+// Commit fails: the transaction is ended by [Log.Update].
+func (tx *Tx) Commit() error { return ErrTxOwned }
+
+// Rollback fails: the transaction is ended by [Log.Update].
+func (tx *Tx) Rollback() error { return ErrTxOwned }
+
+// Append adds r to the log within the transaction and returns its index. A
+// refused record ([ErrRecord]) leaves the transaction usable; any other error
+// makes Update fail, even when the caller ignores it.
+func (tx *Tx) Append(ctx context.Context, r Record) (int64, error) {
+	payload, err := r.marshal()
+	if err != nil {
+		return 0, err
+	}
+	index, err := tx.append(ctx, r, payload)
+	if err != nil {
+		tx.failure = fmt.Errorf("append to the audit log: %w", err)
+		return 0, tx.failure
+	}
+	return index, nil
+}
+
+func (r Record) marshal() ([]byte, error) {
+	if !validKind(r.Kind) {
+		return nil, fmt.Errorf("%w: kind %q is not noun.verb", ErrRecord, r.Kind)
+	}
+	if !validSubject(r.Subject) {
+		return nil, fmt.Errorf("%w: subject is not an opaque id", ErrRecord)
+	}
+	payload, err := json.Marshal(r.Payload)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRecord, err)
+	}
+	if len(payload) > maxPayload {
+		return nil, fmt.Errorf("%w: payload of %d bytes", ErrRecord, len(payload))
+	}
+	return payload, nil
+}
+
+func (tx *Tx) append(ctx context.Context, r Record, payload []byte) (int64, error) {
+	key, seq, prev, err := tx.advance(ctx, r.Subject)
+	if err != nil {
+		return 0, err
+	}
+	salt := make([]byte, saltSize)
+	if _, err := io.ReadFull(tx.log.cfg.Rand, salt); err != nil {
+		return 0, fmt.Errorf("read randomness: %w", err)
+	}
+	index := tx.edge.size
+	leaf := Leaf{
+		Index: index, Time: tx.now, Kind: r.Kind, Subject: r.Subject, SubjectSeq: seq, Prev: prev,
+		Commitment: Commit(salt, index, payload),
+	}
+	if err := leaf.check(); err != nil {
+		return 0, err
+	}
+	b := leaf.Bytes()
+	sealed, err := seal(tx.log.cfg.Rand, key, b, salt, payload)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := tx.stmts.insertEntry.ExecContext(ctx,
+		index, leaf.Time.UnixMilli(), r.Kind, r.Subject, seq, b, sealed); err != nil {
+		return 0, err
+	}
+	pos := tlog.StoredHashIndex(0, index)
+	for i, h := range tx.edge.push(tlog.RecordHash(b)) {
+		if _, err := tx.stmts.insertHash.ExecContext(ctx, pos+int64(i), h[:]); err != nil {
+			return 0, err
+		}
+	}
+	tx.grown = true
+	return index, nil
+}
+
+// advance takes the subject's next place in its chain and its key, making the
+// key at the subject's first entry and again at the first after an erasure.
+func (tx *Tx) advance(ctx context.Context, subject string) (key []byte, seq, prev int64, err error) {
+	var wrapped []byte
+	var entries, last int64
+	err = tx.stmts.subject.QueryRowContext(ctx, subject).Scan(&wrapped, &entries, &last)
+	known := err == nil
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, 0, 0, err
+	}
+	if !known {
+		last = -1
+	}
+	if wrapped == nil {
+		if key, wrapped, err = tx.log.keys.newSubjectKey(tx.log.cfg.Rand, subject); err != nil {
+			return nil, 0, 0, err
+		}
+		if _, err = tx.stmts.putSubject.ExecContext(ctx, subject, wrapped); err != nil {
+			return nil, 0, 0, err
+		}
+	} else if key, err = tx.log.keys.subjectKey(subject, wrapped); err != nil {
+		return nil, 0, 0, err
+	}
+	if subject == "" {
+		return key, 0, -1, nil
+	}
+	_, err = tx.stmts.advanceSubject.ExecContext(ctx, entries+1, tx.edge.size, subject)
+	return key, entries + 1, last, err
+}
