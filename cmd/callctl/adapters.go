@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/callctl/callctl/compliance/audit"
+	"github.com/callctl/callctl/permissions"
+	"github.com/callctl/callctl/permissions/callback"
+	"github.com/callctl/callctl/provider"
+	"github.com/callctl/callctl/sipbridge"
+)
+
+// gate lets the bridge ask the ledger, which never imports it.
+type gate struct{ ledger *permissions.Ledger }
+
+var _ sipbridge.Gate = gate{}
+
+// Authorize implements sipbridge.Gate.
+func (g gate) Authorize(ctx context.Context, a sipbridge.Attempt) (sipbridge.Ticket, error) {
+	t, d, err := g.ledger.Authorize(ctx, permissions.Attempt{
+		Pair:     permissions.Pair{Business: a.Business, User: permissions.User(a.User)},
+		CallID:   a.CallID,
+		Callback: a.CallbackID,
+		Purpose:  a.Purpose,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("authorize: %w", err)
+	}
+	if t == nil {
+		return nil, &gateRefusal{permissions.Refusal{Decision: d}}
+	}
+	return ticket{t}, nil
+}
+
+// gateRefusal is a refusal that both sides understand: the bridge by its methods, callers
+// above it by unwrapping the ledger's own.
+type gateRefusal struct{ permissions.Refusal }
+
+var _ sipbridge.Refusal = (*gateRefusal)(nil)
+
+// Reason implements sipbridge.Refusal.
+func (r *gateRefusal) Reason() string { return string(r.Decision.Reason) }
+
+// RetryAfter implements sipbridge.Refusal.
+func (r *gateRefusal) RetryAfter() time.Time { return r.Decision.RetryAfter }
+
+// Unwrap gives the ledger's refusal to errors.As.
+func (r *gateRefusal) Unwrap() error { return &r.Refusal }
+
+type ticket struct{ *permissions.Ticket }
+
+var _ sipbridge.Ticket = ticket{}
+
+// Confirm implements sipbridge.Ticket.
+func (t ticket) Confirm(ctx context.Context) error {
+	err := t.Ticket.Confirm(ctx)
+	var refused *permissions.Refusal
+	if errors.As(err, &refused) {
+		return &gateRefusal{*refused}
+	}
+	return err
+}
+
+// Settle implements sipbridge.Ticket.
+func (t ticket) Settle(ctx context.Context, tx *audit.Tx, outcome string) error {
+	return t.Ticket.Settle(ctx, tx, permissions.Outcome(outcome))
+}
+
+// DecisionIndex implements sipbridge.Ticket.
+func (t ticket) DecisionIndex() int64 { return t.Decision().AuditIndex }
+
+// Permission implements sipbridge.Ticket: the grant relied on, for the PBX's screen.
+func (t ticket) Permission() string { return t.Decision().Grant }
+
+// userCalls tells the ledger of calls that users place.
+type userCalls struct{ ledger *permissions.Ledger }
+
+var _ sipbridge.Ledger = userCalls{}
+
+// Called implements sipbridge.Ledger.
+func (u userCalls) Called(ctx context.Context, tx *audit.Tx, c sipbridge.UserCall) error {
+	outcome := permissions.OutcomeUnanswered
+	if c.Connected {
+		outcome = permissions.OutcomeConnected
+	}
+	_, err := u.ledger.RecordTx(ctx, tx, permissions.Event{
+		ID:      "callctl/call/" + c.CallID,
+		Kind:    permissions.Called,
+		Pair:    permissions.Pair{Business: c.Business, User: permissions.User(c.User)},
+		At:      c.At,
+		Account: c.Account,
+		Auth:    permissions.AuthSelf,
+		CallID:  c.CallID,
+		Ref:     c.Wacid,
+		Outcome: outcome,
+	})
+	return err
+}
+
+// Subject implements sipbridge.Ledger.
+func (u userCalls) Subject(ctx context.Context, tx *audit.Tx, user string) (string, error) {
+	return u.ledger.EnsureSubject(ctx, tx, permissions.User(user))
+}
+
+// dialer lets the scheduler place calls over the bridge.
+type dialer struct{ bridge *sipbridge.Bridge }
+
+var _ callback.Dialer = dialer{}
+
+// Dial implements callback.Dialer. When ctx ends the call is hung up and its
+// end awaited, so that no dial outlives the scheduler.
+func (d dialer) Dial(ctx context.Context, c callback.Dial) (permissions.Outcome, error) {
+	ended := make(chan sipbridge.Result, 1)
+	id, err := d.bridge.Originate(ctx, sipbridge.Originate{
+		CallID:     c.CallID,
+		CallbackID: c.Callback,
+		Business:   c.Business,
+		User:       string(c.User),
+		Agent:      c.Agent,
+		Purpose:    c.Purpose,
+		Order:      sipbridge.Order(c.Order),
+	}, func(r sipbridge.Result) { ended <- r })
+	if err != nil {
+		var refused *permissions.Refusal
+		if errors.As(err, &refused) {
+			return permissions.OutcomeRefused, refused
+		}
+		return permissions.OutcomeFailed, fmt.Errorf("dial: %w", err)
+	}
+	select {
+	case r := <-ended:
+		return permissions.Outcome(r.Outcome), nil
+	case <-ctx.Done():
+		d.bridge.HangUp(id, "shutdown")
+		r := <-ended
+		return permissions.Outcome(r.Outcome), nil
+	}
+}
+
+// noCalling is the dialer of a daemon whose accounts carry no calls.
+type noCalling struct{}
+
+var errNoCalling = errors.New("no account carries calls: set calling.mode")
+
+// Dial implements callback.Dialer.
+func (noCalling) Dial(context.Context, callback.Dial) (permissions.Outcome, error) {
+	return permissions.OutcomeFailed, errNoCalling
+}
+
+// messenger sends texts by the account's provider.
+type messenger map[string]provider.Provider
+
+var errNoAccount = errors.New("no such account")
+
+// SendText implements compliance.Messenger.
+func (m messenger) SendText(ctx context.Context, account string, to permissions.User, text, id string) (string, error) {
+	p, ok := m[account]
+	if !ok {
+		return "", fmt.Errorf("%w: %s", errNoAccount, account)
+	}
+	return p.SendText(ctx, to, text, id)
+}

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/callctl/callctl/compliance"
+	"github.com/callctl/callctl/compliance/audit"
+	"github.com/callctl/callctl/geo"
+	"github.com/callctl/callctl/media"
+	"github.com/callctl/callctl/migrations"
+	"github.com/callctl/callctl/permissions"
+	"github.com/callctl/callctl/permissions/callback"
+	"github.com/callctl/callctl/provider"
+	"github.com/callctl/callctl/provider/eightx8"
+	"github.com/callctl/callctl/provider/meta"
+	"github.com/callctl/callctl/server"
+	"github.com/callctl/callctl/sipbridge"
+)
+
+// stopTimeout bounds each step of stopping.
+const stopTimeout = 15 * time.Second
+
+// providerTimeout bounds one request to a provider.
+const providerTimeout = 10 * time.Second
+
+// daemon is everything that "callctl serve" runs. It is the only place where
+// the packages of the house meet.
+type daemon struct {
+	cfg    Config
+	logger *slog.Logger
+	now    func() time.Time
+
+	db         *migrations.DB
+	log        *audit.Log
+	ledger     *permissions.Ledger
+	bridge     *sipbridge.Bridge // nil when no account carries calls
+	callbacks  *callback.Scheduler
+	exporter   *compliance.Exporter
+	confirmer  *compliance.Confirmer
+	server     *server.Server
+	accounts   []server.Account
+	carriers   []sipbridge.Account
+	messengers messenger
+	transport  *http.Transport
+
+	api, admin net.Listener
+}
+
+// newDaemon opens the database and the sockets and wires the parts; it starts
+// nothing. What it opened is closed by close, also when it fails half-way.
+//
+// It is one straight function on purpose: the order of these lines is the order
+// of dependence, and reading it once shows the whole program.
+func newDaemon(ctx context.Context, cfg Config, logger *slog.Logger) (_ *daemon, err error) {
+	d := &daemon{cfg: cfg, logger: logger, now: time.Now, messengers: messenger{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close())
+		}
+	}()
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	if d.db, err = migrations.Open(ctx, filepath.Join(cfg.DataDir, "callctl.db")); err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	if d.log, err = audit.New(ctx, audit.Config{
+		Write: d.db.Write, Read: d.db.Read, Dir: filepath.Join(cfg.DataDir, "audit"), Origin: cfg.Audit.Origin, Now: d.now,
+	}); err != nil {
+		return nil, fmt.Errorf("audit log: %w", err)
+	}
+	if err := d.openAccounts(); err != nil {
+		return nil, err
+	}
+	if err := d.openLedger(); err != nil {
+		return nil, err
+	}
+	if err := d.openBridge(); err != nil {
+		return nil, err
+	}
+	if err := d.openCompliance(); err != nil {
+		return nil, err
+	}
+	if err := d.openServer(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// openAccounts makes the provider of every account.
+func (d *daemon) openAccounts() error {
+	d.transport = &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		MaxIdleConnsPerHost:   32,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   5 * time.Second,
+		ResponseHeaderTimeout: providerTimeout,
+		ForceAttemptHTTP2:     true,
+	}
+	client := &http.Client{Timeout: providerTimeout, Transport: d.transport}
+	for _, a := range d.cfg.Accounts {
+		p, carrier, err := d.openProvider(a, client)
+		if err != nil {
+			return fmt.Errorf("account %s: %w", a.Name, err)
+		}
+		d.messengers[a.Name] = p
+		calling := a.Calling.Mode == callingGraph && carrier != nil
+		d.accounts = append(d.accounts, server.Account{
+			Name: a.Name, Provider: p, Kind: a.Provider, Business: a.BusinessNumber, Calling: calling,
+			Template: provider.Template{Name: a.Template.Name, Language: a.Template.Language, Params: a.Template.Params},
+		})
+		if calling {
+			d.carriers = append(d.carriers, sipbridge.Account{
+				Name: a.Name, Business: a.BusinessNumber, Carrier: carrier, Codecs: a.Calling.Codecs, Agent: a.Calling.Agent,
+			})
+		}
+	}
+	return nil
+}
+
+// openProvider is where a new provider is plugged in.
+func (d *daemon) openProvider(a AccountConfig, client *http.Client) (provider.Provider, sipbridge.Carrier, error) {
+	logger := d.logger.With("account", a.Name)
+	if a.Provider == providerMeta {
+		p, err := meta.New(meta.Config{
+			Name: a.Name, Business: a.BusinessNumber, PhoneNumberID: a.API.PhoneNumberID, BaseURL: a.API.BaseURL,
+			Version: a.API.Version, Token: string(a.API.Token), AppSecret: string(a.Webhook.AppSecret),
+			VerifyToken: string(a.Webhook.VerifyToken), HTTP: client, Now: d.now, Logger: logger,
+		})
+		return p, p, err //nolint:wrapcheck,nolintlint // the caller names the account
+	}
+	p, err := eightx8.New(eightx8.Config{
+		Name: a.Name, Business: a.BusinessNumber, BaseURL: a.API.BaseURL, SubAccount: a.API.Subaccount,
+		Channel: a.API.Channel, Key: string(a.API.Key), Authorization: string(a.Webhook.Authorization),
+		HTTP: client, Now: d.now, Logger: logger,
+	})
+	return p, nil, err
+}
+
+// openLedger makes the ledger. What must end together with a permission
+// (pending callbacks) ends in its transaction; live calls right after the commit.
+func (d *daemon) openLedger() error {
+	rules, err := geo.Load()
+	if err != nil {
+		return fmt.Errorf("geographic rules: %w", err)
+	}
+	businesses := make([]permissions.Business, 0, len(d.cfg.Accounts))
+	for _, a := range d.cfg.Accounts {
+		businesses = append(businesses, permissions.Business{Number: a.BusinessNumber, Account: a.Name, Rules: a.Rules})
+	}
+	d.ledger, err = permissions.New(permissions.Config{
+		Log: d.log, Read: d.db.Read, Geo: rules, Businesses: businesses, Now: d.now,
+		RevokeTx: func(ctx context.Context, tx *audit.Tx, r permissions.Revocation) error {
+			if _, err := d.callbacks.CancelUser(ctx, tx, r); err != nil {
+				return fmt.Errorf("cancel callbacks: %w", err)
+			}
+			return d.confirmer.Enqueue(ctx, tx, r)
+		},
+		OnRevoked: func(r permissions.Revocation) {
+			if d.bridge != nil {
+				n := d.bridge.HangUpUser(string(r.Reason), string(r.Pair.User))
+				d.logger.Info("permission withdrawn", "pair", r.Pair, "reason", r.Reason, "live_calls_ended", n)
+			}
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	return nil
+}
+
+// openBridge makes the bridge when any account carries calls, and the scheduler.
+func (d *daemon) openBridge() error {
+	if len(d.carriers) > 0 {
+		portsCfg, err := d.cfg.Media.Ports()
+		if err != nil {
+			return fmt.Errorf("media: %w", err)
+		}
+		ports, err := media.NewPorts(portsCfg)
+		if err != nil {
+			return fmt.Errorf("media: %w", err)
+		}
+		trunk := d.cfg.Trunks[0]
+		t := d.cfg.Timeouts
+		d.bridge, err = sipbridge.New(sipbridge.Config{
+			Accounts: d.carriers,
+			Trunk:    sipbridge.Trunk{Name: trunk.Name, URI: trunk.URI, Username: trunk.Username, Password: string(trunk.Password), Codecs: trunk.Codecs},
+			Listen:   d.cfg.SIP.Listen, Contact: d.cfg.SIP.Contact,
+			Gate: gate{d.ledger}, Ledger: userCalls{d.ledger}, Log: d.log, Read: d.db.Read, Ports: ports,
+			Timeouts: sipbridge.Timeouts{AgentRing: t.AgentRing, UserRing: t.UserRing, Stale: t.Stale, MediaUp: t.MediaUp},
+			Now:      d.now, NewID: rand.Text, Logger: d.logger.With("part", "bridge"),
+		})
+		if err != nil {
+			return fmt.Errorf("bridge: %w", err)
+		}
+	}
+	var err error
+	d.callbacks, err = callback.New(callback.Config{
+		Log: d.log, Read: d.db.Read, Ledger: d.ledger, Dialer: d.dialer(), Now: d.now, NewID: rand.Text,
+	})
+	if err != nil {
+		return fmt.Errorf("callbacks: %w", err)
+	}
+	return nil
+}
+
+func (d *daemon) dialer() callback.Dialer {
+	if d.bridge == nil {
+		return noCalling{}
+	}
+	return dialer{d.bridge}
+}
+
+// openCompliance makes the exporter and the confirmer of opt-outs.
+func (d *daemon) openCompliance() error {
+	var err error
+	d.exporter, err = compliance.NewExporter(compliance.Config{
+		Log: d.log, Read: d.db.Read, Ledger: d.ledger, Dir: filepath.Join(d.cfg.DataDir, "exports"), Now: d.now, NewID: rand.Text,
+	})
+	if err != nil {
+		return fmt.Errorf("exporter: %w", err)
+	}
+	d.confirmer, err = compliance.NewConfirmer(compliance.ConfirmerConfig{
+		Log: d.log, Read: d.db.Read, Ledger: d.ledger, Messenger: d.messengers, Now: d.now,
+		Logger: d.logger.With("part", "confirmer"),
+	})
+	if err != nil {
+		return fmt.Errorf("confirmer: %w", err)
+	}
+	return nil
+}
+
+// openServer makes the HTTP surface and opens its sockets.
+func (d *daemon) openServer() error {
+	tokens := make([]server.Token, 0, len(d.cfg.Tokens))
+	for _, t := range d.cfg.Tokens {
+		tokens = append(tokens, server.Token{Name: t.Name, Secret: string(t.Token), Scopes: t.Scopes})
+	}
+	cfg := server.Config{
+		Accounts: d.accounts, Tokens: tokens, Log: d.log, Write: d.db.Write, Read: d.db.Read,
+		Ledger: d.ledger, Callbacks: d.callbacks, Exporter: d.exporter,
+		Metrics: prometheus.NewRegistry(), Now: d.now, NewID: rand.Text,
+		Logger: d.logger.With("part", "http"), Version: versionOf(),
+	}
+	if d.bridge != nil {
+		cfg.Bridge = d.bridge // an interface: a nil *Bridge in it would not be nil
+	}
+	var err error
+	if d.server, err = server.New(cfg); err != nil {
+		return fmt.Errorf("HTTP: %w", err)
+	}
+	var lc net.ListenConfig
+	if d.api, err = lc.Listen(context.Background(), "tcp", d.cfg.HTTP.Listen); err != nil {
+		return fmt.Errorf("HTTP listener: %w", err)
+	}
+	if d.admin, err = lc.Listen(context.Background(), "tcp", d.cfg.HTTP.Admin); err != nil {
+		return fmt.Errorf("admin listener: %w", err)
+	}
+	return nil
+}
