@@ -1,11 +1,17 @@
 // Package provider says what a WhatsApp provider is to the rest of callctl; each
 // provider has a folder of its own below, the place where a new one is added.
+//
+// Beside the interfaces it holds what every provider needs to read hostile or
+// sloppy JSON without losing a fact ([ValidJSON], [Unmarshal], [Scalar]), to name
+// users in one way ([ParseUser]) and to talk to an HTTP API ([API]).
 package provider
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/sipbridge"
@@ -21,12 +27,20 @@ var ErrMalformed = errors.New("provider: body is not valid JSON")
 // ErrWrongAccount is returned by Decode when the body speaks of another account.
 var ErrWrongAccount = errors.New("provider: delivery belongs to another account")
 
+// ErrConfig is wrapped by the New of every provider.
+var ErrConfig = errors.New("provider: unusable account configuration")
+
+// MinSecret is the shortest secret that may authenticate webhooks, in bytes: 128
+// bits. New of every provider refuses a shorter one, so that none fails open.
+const MinSecret = 16
+
 // Delivery is what one webhook body said.
 type Delivery struct {
 	Facts []permissions.Event // for the ledger
 	Calls []sipbridge.Event   // for the bridge
 	// Unknown names the parts that were stored and not understood, such as
-	// "field:flows" or "type:reaction".
+	// "field:flows" or "type:reaction", and the parts that could not be read,
+	// such as "malformed:message.timestamp". It holds no personal data.
 	Unknown []string
 }
 
@@ -60,11 +74,15 @@ type Challenger interface {
 
 // APIError is a provider's refusal of a request.
 type APIError struct {
-	Provider string
-	Status   int    // HTTP status
-	Code     int    // the provider's code (protocol F)
-	Message  string // the provider's words
+	Provider   string
+	Status     int           // HTTP status
+	Code       int           // the provider's code (protocol F)
+	Message    string        // the provider's words, without numbers
+	ID         string        // the provider's id of the incident, for its support; may be empty
+	RetryAfter time.Duration // how long the provider asks to wait, 0 when it does not say
 }
 
 // Error implements error.
-func (e *APIError) Error() string { return e.Provider + ": " + e.Message }
+func (e *APIError) Error() string {
+	return fmt.Sprintf("%s: %s (code %d, status %d)", e.Provider, e.Message, e.Code, e.Status)
+}

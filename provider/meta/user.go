@@ -1,0 +1,73 @@
+package meta
+
+import (
+	"slices"
+
+	"github.com/callctl/callctl/permissions"
+	"github.com/callctl/callctl/provider"
+)
+
+// user picks the person out of the addresses that an element gives: the first
+// that can be one and is not our business number, phone numbers before BSUIDs.
+// When the element gives no phone number and the change has a single contact,
+// that contact is the person. The BSUIDs among all of them are the aliases.
+func (d *decoder) user(people []contact, addresses ...provider.Scalar) (permissions.User, []permissions.User, bool) {
+	if len(people) == 1 && d.fills(people[0], addresses) {
+		addresses = append(slices.Clone(addresses), people[0].WAID, people[0].UserID)
+	}
+	var user permissions.User
+	for _, address := range addresses {
+		found, ok := provider.ParseUser(string(address))
+		if !ok || found == permissions.User(d.account.cfg.Business) {
+			continue
+		}
+		_, phone := found.Number()
+		if phone {
+			user = found
+			break
+		}
+		if user == "" {
+			user = found
+		}
+	}
+	if user == "" {
+		return "", nil, false
+	}
+	return user, provider.Aliases(user, d.known(user, people, addresses)...), true
+}
+
+// fills tells whether the contact may stand in for an element's addresses: none
+// of them is a user's phone number, and no BSUID among them is another person's.
+func (d *decoder) fills(c contact, addresses []provider.Scalar) bool {
+	for _, address := range addresses {
+		found, ok := provider.ParseUser(string(address))
+		if !ok || found == permissions.User(d.account.cfg.Business) {
+			continue
+		}
+		if _, phone := found.Number(); phone {
+			return false
+		}
+		if c.UserID != "" && c.UserID != address && c.ParentUserID != address {
+			return false
+		}
+	}
+	return true
+}
+
+// known are all addresses of the person: those of the element and those of the
+// contact that shares one with it.
+func (d *decoder) known(user permissions.User, people []contact, addresses []provider.Scalar) []string {
+	known := make([]string, 0, len(addresses)+3)
+	for _, address := range addresses {
+		known = append(known, string(address))
+	}
+	for _, c := range people {
+		for _, id := range []provider.Scalar{c.WAID, c.UserID} {
+			if same, ok := provider.ParseUser(string(id)); ok && same == user {
+				known = append(known, string(c.UserID), string(c.ParentUserID))
+				break
+			}
+		}
+	}
+	return known
+}
