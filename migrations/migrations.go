@@ -8,76 +8,154 @@ package migrations
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net/url"
+	"io"
+	"os"
+	"path/filepath"
 
-	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
 )
 
-//go:embed sql/*.sql
-var schema embed.FS
-
-// ErrSettings is returned when SQLite did not take a setting that durability needs.
-var ErrSettings = errors.New("migrations: database does not have the required settings")
+// readers is the number of reading connections.
+const readers = 4
 
 // DB is an open database: one writing connection and a few reading ones.
 //
 // Write has exactly one connection, so a transaction on it is the only writer
-// of the process. Read is read-only. The caller owns DB and closes it last.
+// of the process, and a file lock keeps other processes out. Read is read-only.
+// The caller owns DB and closes it last.
 type DB struct {
-	Write *sql.DB
+	Write *sql.DB // nil when opened by [OpenReadOnly]
 	Read  *sql.DB
 	Path  string
+
+	checkpoint *sql.DB // its own connection, so that the writer never waits for it
+	lock       *os.File
 }
 
-// Open opens or creates the SQLite file at path and migrates it forward.
-func Open(ctx context.Context, path string) (*DB, error) {
-	write, err := sql.Open("sqlite", dsn(path, false))
+// Open opens or creates the SQLite file at path, and its directory, migrates it
+// forward and asserts its settings. The files have mode 0600. It fails with
+// [ErrLocked], [ErrNewerSchema], [ErrSettings] or [ErrFileSystem].
+func Open(ctx context.Context, path string) (_ *DB, err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("database directory: %w", err)
+	}
+	if err := refuseNetworkFileSystem(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	db := &DB{Path: path}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}()
+	if db.lock, err = acquire(path + ".lock"); err != nil {
+		return nil, err
+	}
+	if err = createPrivate(path); err != nil {
+		return nil, err
+	}
+	if db.Write, err = pool(ctx, dsn(path, writing), 1, writing); err != nil {
+		return nil, err
+	}
+	if err = migrate(ctx, db.Write); err != nil {
+		return nil, err
+	}
+	if db.Read, err = pool(ctx, dsn(path, reading), readers, reading); err != nil {
+		return nil, err
+	}
+	if db.checkpoint, err = sql.Open("sqlite", dsn(path, checkpointing)); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	db.checkpoint.SetMaxOpenConns(1)
+	return db, nil
+}
+
+// OpenReadOnly opens an existing database for reading, also while a daemon has
+// it open. It takes no lock, migrates nothing and creates nothing; Write is nil.
+func OpenReadOnly(ctx context.Context, path string) (_ *DB, err error) {
+	if err := checkHeader(path); err != nil {
+		return nil, err
+	}
+	db := &DB{Path: path}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}()
+	if db.Read, err = pool(ctx, dsn(path, reading), readers, reading); err != nil {
+		return nil, err
+	}
+	return db, checkVersion(ctx, db.Read)
+}
+
+// Close closes every connection and then lets go of the lock.
+func (db *DB) Close() error {
+	var errs []error
+	for _, p := range []*sql.DB{db.checkpoint, db.Read, db.Write} {
+		if p != nil {
+			errs = append(errs, p.Close())
+		}
+	}
+	if db.lock != nil {
+		errs = append(errs, db.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// pool opens a pool of connections and asserts the settings of one of them; the
+// others are opened by the same string.
+func pool(ctx context.Context, dsn string, conns int, m mode) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	write.SetMaxOpenConns(1)
-	if err := prepare(ctx, write); err != nil {
-		return nil, errors.Join(err, write.Close())
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	if err := assertSettings(ctx, db, m); err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
-	read, err := sql.Open("sqlite", dsn(path, true))
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open database for reading: %w", err), write.Close())
-	}
-	read.SetMaxOpenConns(4)
-	return &DB{Write: write, Read: read, Path: path}, nil
+	return db, nil
 }
 
-// Close closes both pools.
-func (db *DB) Close() error { return errors.Join(db.Read.Close(), db.Write.Close()) }
+// createPrivate makes the file before SQLite does, because SQLite gives the WAL
+// and shared-memory files the mode of the database.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's own path
+	if err != nil {
+		return fmt.Errorf("create database: %w", err)
+	}
+	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
+		return fmt.Errorf("create database: %w", err)
+	}
+	return syncDir(filepath.Dir(path))
+}
 
-func prepare(ctx context.Context, db *sql.DB) error {
-	dir, err := fs.Sub(schema, "sql")
+// sqliteMagic begins every SQLite database file.
+const sqliteMagic = "SQLite format 3\x00"
+
+// checkHeader fails with [ErrNoSchema] for a file that is no SQLite database.
+func checkHeader(path string) error {
+	f, err := os.Open(path) //nolint:gosec // the operator's own path
 	if err != nil {
-		return fmt.Errorf("embedded schema: %w", err)
+		return fmt.Errorf("open database: %w", err)
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, dir)
-	if err != nil {
-		return fmt.Errorf("read schema: %w", err)
-	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("migrate: %w", err)
+	defer f.Close()
+	b := make([]byte, len(sqliteMagic))
+	if _, err := io.ReadFull(f, b); err != nil || string(b) != sqliteMagic {
+		return ErrNoSchema
 	}
 	return nil
 }
 
-func dsn(path string, readOnly bool) string {
-	q := url.Values{}
-	for _, p := range []string{"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(5000)", "secure_delete(1)", "trusted_schema(0)", "cell_size_check(1)", "mmap_size(0)"} {
-		q.Add("_pragma", p)
+func syncDir(dir string) error {
+	d, err := os.Open(dir) //nolint:gosec // the operator's own path
+	if err != nil {
+		return fmt.Errorf("sync directory: %w", err)
 	}
-	q.Set("_txlock", "immediate")
-	if readOnly {
-		q.Add("_pragma", "query_only(1)")
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return fmt.Errorf("sync directory: %w", err)
 	}
-	return "file:" + path + "?" + q.Encode()
+	return nil
 }
