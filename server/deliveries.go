@@ -1,0 +1,110 @@
+package server
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// Delivery is a provider's webhook delivery as kept.
+type Delivery struct {
+	ID         int64     `json:"id"`
+	Account    string    `json:"account"`
+	State      string    `json:"state" enum:"stored,unknown,malformed,quarantined"`
+	Auth       string    `json:"auth" doc:"How it was authenticated"`
+	ReceivedAt time.Time `json:"receivedAt"`
+	SHA256     string    `json:"sha256"`
+	Size       int       `json:"size" doc:"Bytes"`
+	Repeats    int64     `json:"repeats" doc:"How often the same body came again"`
+	RepeatedAt time.Time `json:"repeatedAt,omitzero"`
+	Unknown    []string  `json:"unknown,omitempty" doc:"Parts that were stored and not understood"`
+	Problem    string    `json:"problem,omitempty" doc:"Why it was not taken in whole"`
+}
+
+type deliveriesInput struct {
+	Limit   int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
+	Cursor  string `query:"cursor" maxLength:"20"`
+	State   string `query:"state" enum:"stored,unknown,malformed,quarantined"`
+	Account string `query:"account" maxLength:"128"`
+}
+
+type deliveryInput struct {
+	ID int64 `path:"id" minimum:"1"`
+}
+
+func (s *Server) deliveryRoutes() {
+	register(s, operation{
+		method: http.MethodGet, path: "/v1/webhooks/deliveries", id: "listDeliveries", tag: "Webhooks", scope: ScopeAdmin,
+		summary: "Deliveries of the providers, newest first",
+	}, s.listDeliveries)
+	register(s, operation{
+		method: http.MethodGet, path: "/v1/webhooks/deliveries/{id}/content", id: "getDeliveryContent", tag: "Webhooks", scope: ScopeAdmin,
+		summary:     "The body of a delivery that was not taken in whole",
+		description: "Kept for 30 days, for deliveries that are unknown, malformed or quarantined; personal data.",
+	}, s.deliveryContent)
+}
+
+func (s *Server) listDeliveries(ctx context.Context, in *deliveriesInput) (*listOutput[Delivery], error) {
+	before := int64(math.MaxInt64)
+	if in.Cursor != "" {
+		var err error
+		if before, err = strconv.ParseInt(in.Cursor, 10, 64); err != nil {
+			return nil, badField("query.cursor", "not a cursor of this list")
+		}
+	}
+	rows, err := s.cfg.Read.QueryContext(ctx, sqlDeliveryList, before, in.State, in.State, in.Account, in.Account, in.Limit)
+	if err != nil {
+		return nil, fmt.Errorf("list deliveries: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	out := &listOutput[Delivery]{Body: list[Delivery]{Items: []Delivery{}}}
+	for rows.Next() {
+		d, err := scanDelivery(rows)
+		if err != nil {
+			return nil, err
+		}
+		out.Body.Items = append(out.Body.Items, d)
+	}
+	if n := len(out.Body.Items); n == in.Limit {
+		out.Body.NextCursor = strconv.FormatInt(out.Body.Items[n-1].ID, 10)
+	}
+	return out, wrap("list deliveries", rows.Err())
+}
+
+func scanDelivery(rows *sql.Rows) (Delivery, error) {
+	var d Delivery
+	var received, repeated int64
+	var unknown string
+	if err := rows.Scan(&d.ID, &d.Account, &d.SHA256, &d.Auth, &d.State, &received, &d.Size, &d.Repeats, &repeated, &unknown, &d.Problem); err != nil {
+		return d, fmt.Errorf("read delivery: %w", err)
+	}
+	d.ReceivedAt = time.UnixMilli(received).UTC()
+	if repeated > 0 {
+		d.RepeatedAt = time.UnixMilli(repeated).UTC()
+	}
+	return d, wrap("unknown parts", json.Unmarshal([]byte(unknown), &d.Unknown))
+}
+
+func (s *Server) deliveryContent(ctx context.Context, in *deliveryInput) (*huma.StreamResponse, error) {
+	var raw []byte
+	err := s.cfg.Read.QueryRowContext(ctx, sqlDeliveryRaw, in.ID).Scan(&raw)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, noSuch("body")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read delivery: %w", err)
+	}
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		ctx.SetHeader("Content-Type", "application/octet-stream")
+		ctx.SetStatus(http.StatusOK)
+		_, _ = ctx.BodyWriter().Write(raw)
+	}}, nil
+}

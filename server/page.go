@@ -1,0 +1,32 @@
+package server
+
+import "github.com/callctl/callctl/permissions"
+
+// pageInput pages a list.
+type pageInput struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"At most this many"`
+	Cursor string `query:"cursor" maxLength:"512" doc:"nextCursor of the page before"`
+}
+
+func (p pageInput) page() permissions.Page {
+	return permissions.Page{Limit: p.Limit, Cursor: p.Cursor}
+}
+
+// list is one page.
+type list[T any] struct {
+	Items      []T    `json:"items" nullable:"false"`
+	NextCursor string `json:"nextCursor,omitempty" doc:"Absent on the last page"`
+}
+
+type listOutput[T any] struct {
+	Body list[T]
+}
+
+// listed converts a page.
+func listed[F, T any](from []F, next string, convert func(F) T) *listOutput[T] {
+	out := &listOutput[T]{Body: list[T]{Items: make([]T, 0, len(from)), NextCursor: next}}
+	for _, f := range from {
+		out.Body.Items = append(out.Body.Items, convert(f))
+	}
+	return out
+}

@@ -1,0 +1,146 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/callctl/callctl/compliance/audit"
+	"github.com/callctl/callctl/geo"
+	"github.com/callctl/callctl/permissions"
+	"github.com/callctl/callctl/provider"
+)
+
+// sendTimeout bounds one message to a provider.
+const sendTimeout = 20 * time.Second
+
+type requestInput struct {
+	pairInput
+	Body *struct {
+		Template string   `json:"template,omitempty" maxLength:"512" doc:"The account's own when absent"`
+		Language string   `json:"language,omitempty" maxLength:"16" example:"en"`
+		Params   []string `json:"params,omitempty" maxItems:"20" doc:"Body parameters of the template, in order"`
+		Text     string   `json:"text,omitempty" maxLength:"4096" doc:"The text as the user sees it, kept as evidence"`
+		Purpose  string   `json:"purpose,omitempty" maxLength:"200"`
+	} `required:"false"`
+}
+
+// PermissionRequest is a request that the provider took.
+type PermissionRequest struct {
+	ID         string           `json:"id" doc:"Ours; stands in the ledger"`
+	MessageID  string           `json:"messageId" doc:"The provider's; the reply refers to it"`
+	Business   geo.E164         `json:"business"`
+	User       permissions.User `json:"user"`
+	Template   string           `json:"template" doc:"name/language"`
+	DecisionID string           `json:"decisionId,omitempty"`
+	AuditIndex int64            `json:"auditIndex"`
+}
+
+type requestOutput struct{ Body PermissionRequest }
+
+func (s *Server) requestPermission(ctx context.Context, in *requestInput) (*requestOutput, error) {
+	pair, err := parsePair("path", in.Business, in.User)
+	if err != nil {
+		return nil, err
+	}
+	account, ok := s.accountOf(pair.Business)
+	if !ok {
+		return nil, refused(permissions.Decision{Reason: permissions.UnknownBusiness})
+	}
+	ask, template := s.ask(ctx, pair, account, in)
+	if template.Name == "" {
+		return nil, badField("body.template", "the account has no template of its own, so one must be named")
+	}
+	d, err := s.cfg.Ledger.AuthorizeRequest(ctx, ask)
+	if err != nil {
+		return nil, err
+	}
+	s.decided(d)
+	if !d.Allow {
+		return nil, refused(d)
+	}
+	// From here the request stands in the ledger: it is sent even when the
+	// client has gone.
+	sendCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	defer cancel()
+	message, err := account.Provider.RequestPermission(sendCtx, pair.User, template, ask.ID)
+	if linkErr := s.linkMessage(sendCtx, pair, account.Name, ask.ID, message, err); linkErr != nil {
+		s.cfg.Logger.ErrorContext(ctx, "provider's message id not recorded", slog.String("request", ask.ID), slog.String("error", mask(linkErr.Error())))
+	}
+	if err != nil {
+		return nil, s.providerFailed(ctx, err)
+	}
+	return &requestOutput{Body: PermissionRequest{
+		ID: ask.ID, MessageID: message, Business: pair.Business, User: pair.User,
+		Template: ask.Template, DecisionID: d.ID, AuditIndex: d.AuditIndex,
+	}}, nil
+}
+
+// accountOf finds the account of a business number.
+func (s *Server) accountOf(n geo.E164) (Account, bool) {
+	for _, a := range s.cfg.Accounts {
+		if a.Business == n {
+			return a, true
+		}
+	}
+	return Account{}, false
+}
+
+func (s *Server) ask(ctx context.Context, pair permissions.Pair, a Account, in *requestInput) (permissions.Ask, provider.Template) {
+	t := a.Template
+	ask := permissions.Ask{Pair: pair, ID: s.cfg.NewID(), Actor: caller(ctx).name}
+	if b := in.Body; b != nil {
+		if b.Template != "" {
+			t = provider.Template{Name: b.Template, Language: orElse(b.Language, a.Template.Language)}
+		}
+		if b.Params != nil {
+			t.Params = b.Params
+		}
+		ask.Text, ask.Purpose = b.Text, b.Purpose
+	}
+	ask.Template = t.Name + "/" + t.Language
+	return ask, t
+}
+
+// sentRecord ties our request to the provider's message.
+type sentRecord struct {
+	Request string `json:"request"`
+	Account string `json:"account"`
+	Message string `json:"message,omitempty"`
+	Error   string `json:"error,omitempty"` // the provider's code, when it did not take it
+}
+
+// linkMessage appends the provider's message id, or its refusal, to the audit, so
+// that a reply which names the message leads to the request.
+func (s *Server) linkMessage(ctx context.Context, pair permissions.Pair, account, id, message string, sent error) error {
+	r := sentRecord{Request: id, Account: account, Message: message, Error: providerCode(sent)}
+	return s.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
+		subject, err := s.cfg.Ledger.EnsureSubject(ctx, tx, pair.User)
+		if err != nil {
+			return wrap("subject", err)
+		}
+		_, err = tx.Append(ctx, audit.Record{Kind: "permission.requested", Subject: subject, Payload: r})
+		return wrap("audit request", err)
+	})
+}
+
+func providerCode(err error) string {
+	var api *provider.APIError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &api):
+		return api.Provider + " " + strconv.Itoa(api.Status) + "/" + strconv.Itoa(api.Code)
+	}
+	return "no answer"
+}
+
+// providerFailed turns a provider's failure into 502; the provider's own words go
+// to the log only, without numbers.
+func (s *Server) providerFailed(ctx context.Context, err error) *Problem {
+	s.cfg.Logger.WarnContext(ctx, "provider did not take the message", "error", mask(err.Error()))
+	return problem(http.StatusBadGateway, reasonProvider, "The provider did not take the message: "+providerCode(err)+".")
+}

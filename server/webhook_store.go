@@ -1,0 +1,95 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/callctl/callctl/compliance/audit"
+	"github.com/callctl/callctl/permissions"
+)
+
+// errTrial rolls a trial transaction back.
+var errTrial = errors.New("server: trial")
+
+// commit stores a delivery and its facts in one transaction, durably. A repeat
+// stores nothing and says fresh false.
+func (s *Server) commit(ctx context.Context, d *delivery, facts []permissions.Event) (fresh bool, err error) {
+	began := time.Now()
+	err = s.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
+		id, ok, err := d.insert(ctx, tx)
+		fresh = ok
+		if err != nil || !ok {
+			return err
+		}
+		if err := d.note(ctx, tx, id); err != nil {
+			return err
+		}
+		if len(facts) == 0 {
+			return nil
+		}
+		_, err = s.cfg.Ledger.RecordTx(ctx, tx, linked(facts, id)...)
+		return wrap("record facts", err)
+	})
+	if err != nil {
+		return false, err
+	}
+	s.metrics.commitSeconds.Observe(time.Since(began).Seconds())
+	return fresh, nil
+}
+
+// linked copies facts with the delivery that brought them.
+func linked(facts []permissions.Event, id int64) []permissions.Event {
+	out := make([]permissions.Event, len(facts))
+	for i, f := range facts {
+		f.Webhook = id
+		out[i] = f
+	}
+	return out
+}
+
+// take stores a delivery so that one bad fact loses none of the good ones: when
+// the ledger refuses the whole, each fact is tried alone, the good ones are
+// recorded and the delivery is kept for a person to see (promises T-08). An
+// error means that the store failed and the provider should come again.
+func (s *Server) take(ctx context.Context, d *delivery, facts []permissions.Event) (fresh bool, err error) {
+	fresh, err = s.commit(ctx, d, facts)
+	if err == nil || storeFailed(err) || len(facts) == 0 {
+		return fresh, err
+	}
+	good, problems, err := s.sift(ctx, facts)
+	if err != nil {
+		return false, err
+	}
+	d.state = stateQuarantined
+	d.problem = strings.Join(problems, "; ")
+	fresh, err = s.commit(ctx, d, good)
+	if err == nil || storeFailed(err) || len(good) == 0 {
+		return fresh, err
+	}
+	d.problem = "facts that the ledger takes alone but not together: " + mask(err.Error())
+	return s.commit(ctx, d, nil)
+}
+
+// sift tries each fact in a transaction that is rolled back.
+func (s *Server) sift(ctx context.Context, facts []permissions.Event) (good []permissions.Event, problems []string, err error) {
+	for i, f := range facts {
+		err := s.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
+			if _, err := s.cfg.Ledger.RecordTx(ctx, tx, f); err != nil {
+				return err
+			}
+			return errTrial
+		})
+		switch {
+		case errors.Is(err, errTrial):
+			good = append(good, f)
+		case storeFailed(err):
+			return nil, nil, err
+		default:
+			problems = append(problems, fmt.Sprintf("fact %d (%s): %s", i, f.Kind, mask(err.Error())))
+		}
+	}
+	return good, problems, nil
+}
