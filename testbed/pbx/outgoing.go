@@ -103,7 +103,9 @@ func (o *outgoing) invitation(uri sip.Uri, headers []map[string]string) error {
 	proxy := o.p.proxy
 	o.p.mu.Unlock()
 	if proxy != "" {
-		request.SetDestination(proxy)
+		// A preloaded route (RFC 3261 section 8.1.2) and not SetDestination, which
+		// sipgo's CANCEL does not inherit.
+		request.AppendHeader(sip.NewHeader("Route", "<sip:"+proxy+";transport="+o.transport+";lr>"))
 	}
 	request.SetBody(writeSDP(o.c.media.local(), codecs, []uint8{offeredEvent}))
 	o.invite = request
