@@ -8,23 +8,50 @@ import (
 	"time"
 
 	"github.com/callctl/callctl/geo"
+	"github.com/callctl/callctl/media"
 	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/sipbridge"
 )
 
-// Call is a live call or the record of an ended one.
+// stateEnded is the state of a call that has a record.
+const stateEnded = "ended"
+
+// Call is a live call, or the record of an ended one: what is known only at the
+// end is absent before.
 type Call struct {
 	ID         string              `json:"id"`
-	State      string              `json:"state" doc:"connecting, ringing, answered, bridged, ending; or ended"`
+	State      string              `json:"state" enum:"connecting,ringing,answered,bridged,ending,ended"`
 	Account    string              `json:"account,omitempty"`
 	Direction  sipbridge.Direction `json:"direction" enum:"BUSINESS_INITIATED,USER_INITIATED"`
 	Business   geo.E164            `json:"business"`
 	User       string              `json:"user"`
+	Agent      string              `json:"agent,omitempty"`
 	CallbackID string              `json:"callbackId,omitempty"`
-	StartedAt  time.Time           `json:"startedAt"`
-	AnsweredAt time.Time           `json:"answeredAt,omitzero"`
-	Live       *sipbridge.LiveCall `json:"live,omitempty" doc:"While the call lives: its legs' figures"`
-	CDR        *sipbridge.CDR      `json:"cdr,omitempty" doc:"Once it has ended"`
+	Purpose    string              `json:"purpose,omitempty"`
+	Wacid      string              `json:"wacid,omitempty" doc:"The provider's id of the call"`
+	SIPCallID  string              `json:"sipCallId,omitempty"`
+
+	StartedAt       time.Time `json:"startedAt"`
+	UserRingingAt   time.Time `json:"userRingingAt,omitzero"`
+	AnsweredAt      time.Time `json:"answeredAt,omitzero" doc:"The WhatsApp user answered, or was answered"`
+	AgentAnsweredAt time.Time `json:"agentAnsweredAt,omitzero"`
+	MediaUpAt       time.Time `json:"mediaUpAt,omitzero" doc:"ICE and DTLS were up"`
+	BridgedAt       time.Time `json:"bridgedAt,omitzero"`
+	EndedAt         time.Time `json:"endedAt,omitzero"`
+
+	Disposition      string  `json:"disposition,omitempty" example:"ANSWERED"`
+	Outcome          string  `json:"outcome,omitempty" example:"connected"`
+	EndedBy          string  `json:"endedBy,omitempty" example:"user"`
+	Cause            string  `json:"cause,omitempty"`
+	SIPStatus        int     `json:"sipStatus,omitempty"`
+	ProviderCodes    []int   `json:"providerCodes,omitempty"`
+	ProviderDuration float64 `json:"providerDuration,omitempty" doc:"Seconds, by the provider"`
+
+	WhatsApp media.StreamStats `json:"whatsapp"`
+	PBX      media.StreamStats `json:"pbx"`
+
+	DecisionIndex *int64 `json:"decisionIndex,omitempty" doc:"Audit index of the decision that allowed the call"`
+	AuditIndex    *int64 `json:"auditIndex,omitempty" doc:"Audit index of the call's record"`
 }
 
 type callInput struct {
@@ -160,7 +187,7 @@ func (s *Server) hangUp(ctx context.Context, in *idInput) (*callOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.CDR != nil || !s.cfg.Bridge.HangUp(in.ID, "api") {
+	if c.State == stateEnded || !s.cfg.Bridge.HangUp(in.ID, "api") {
 		return nil, problem(http.StatusConflict, reasonConflict, "The call has ended.")
 	}
 	return &callOutput{Body: c}, nil
@@ -169,13 +196,23 @@ func (s *Server) hangUp(ctx context.Context, in *idInput) (*callOutput, error) {
 func showLive(l sipbridge.LiveCall) Call {
 	return Call{
 		ID: l.ID, State: l.State, Account: l.Account, Direction: l.Direction, Business: l.Business, User: l.User,
-		CallbackID: l.CallbackID, StartedAt: utc(l.StartedAt), AnsweredAt: utc(l.AnsweredAt), Live: &l,
+		CallbackID: l.CallbackID, StartedAt: utc(l.StartedAt), AnsweredAt: utc(l.AnsweredAt),
+		WhatsApp: l.WhatsApp, PBX: l.PBX,
 	}
 }
 
 func showCDR(c sipbridge.CDR) Call {
-	return Call{
-		ID: c.ID, State: "ended", Account: c.Account, Direction: c.Direction, Business: c.Business, User: c.User,
-		CallbackID: c.CallbackID, StartedAt: utc(c.StartedAt), AnsweredAt: utc(c.UserAnswered), CDR: &c,
+	out := Call{
+		ID: c.ID, State: stateEnded, Account: c.Account, Direction: c.Direction, Business: c.Business, User: c.User,
+		Agent: c.Agent, CallbackID: c.CallbackID, Purpose: c.Purpose, Wacid: c.Wacid, SIPCallID: c.SIPCallID,
+		StartedAt: utc(c.StartedAt), UserRingingAt: utc(c.UserRingingAt), AnsweredAt: utc(c.UserAnswered),
+		AgentAnsweredAt: utc(c.AgentAnswered), MediaUpAt: utc(c.MediaUpAt), BridgedAt: utc(c.BridgedAt), EndedAt: utc(c.EndedAt),
+		Disposition: c.Disposition, Outcome: c.Outcome, EndedBy: c.EndedBy, Cause: c.Cause,
+		SIPStatus: c.SIPStatus, ProviderCodes: c.ProviderCodes, ProviderDuration: c.MetaDuration,
+		WhatsApp: c.WhatsApp, PBX: c.PBX, AuditIndex: &c.AuditIndex,
 	}
+	if c.DecisionIndex >= 0 {
+		out.DecisionIndex = &c.DecisionIndex
+	}
+	return out
 }
