@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+)
+
+// callsCmd is `callctl calls`.
+type callsCmd struct {
+	List   callsListCmd   `cmd:"" help:"List live calls, then past ones, newest first."`
+	Show   callsShowCmd   `cmd:"" help:"Show one call: its state, or its record once it has ended."`
+	Place  callsPlaceCmd  `cmd:"" help:"Call a user now, if that is permitted."`
+	Hangup callsHangupCmd `cmd:"" help:"End a live call."`
+}
+
+func callColumns() []column {
+	return []column{
+		{"id", "id"}, {"state", "state"}, {"direction", "direction"}, {"user", "user"}, {"agent", "cdr.agent"},
+		{"started", "startedAt"}, {"answered", "answeredAt"}, {"ended", "cdr.endedAt"},
+		{"disposition", "cdr.disposition"}, {"ended by", "cdr.endedBy"}, {"cause", "cdr.cause"},
+	}
+}
+
+type callsListCmd struct{ listFlags }
+
+// Run lists calls.
+func (c callsListCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
+	return f.printAll(ctx, t, "/v1/calls", url.Values{}, c.Limit, callColumns())
+}
+
+type callsShowCmd struct {
+	ID string `arg:"" help:"Id of the call."`
+}
+
+// Run shows one call with the counts of both legs.
+func (c callsShowCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
+	columns := callColumns()
+	for _, state := range []string{"live", "cdr"} {
+		for _, leg := range []struct{ title, key string }{{"WhatsApp", "whatsapp"}, {"PBX", "pbx"}} {
+			at := state + "." + leg.key + "."
+			columns = append(columns,
+				column{leg.title + " codec", at + "codec"}, column{leg.title + " packets in", at + "packetsIn"},
+				column{leg.title + " packets out", at + "packetsOut"}, column{leg.title + " lost", at + "lost"})
+		}
+	}
+	columns = append(columns, column{"decision", "cdr.decisionIndex"}, column{"audit", "cdr.auditIndex"})
+	return f.print(ctx, t, http.MethodGet, "/v1/calls/"+segment(c.ID), nil, nil, columns)
+}
+
+type callsPlaceCmd struct {
+	pairArgs
+	Agent   string `help:"Extension or SIP URI that the user is joined to." required:""`
+	Purpose string `help:"What the call is for."`
+	Order   string `default:"agent_first"                                   enum:"agent_first,user_first" help:"Who is called first: ${enum}."`
+}
+
+// callRequest is the body of POST /v1/calls.
+type callRequest struct {
+	Business string `json:"business"`
+	User     string `json:"user"`
+	Agent    string `json:"agent"`
+	Purpose  string `json:"purpose,omitempty"`
+	Order    string `json:"order,omitempty"`
+}
+
+// Run places the call; it returns once the attempt is durable, not when the
+// call has ended.
+func (c callsPlaceCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
+	return f.print(ctx, t, http.MethodPost, "/v1/calls", nil, callRequest{
+		Business: c.Business, User: c.User, Agent: c.Agent, Purpose: c.Purpose, Order: c.Order,
+	}, callColumns())
+}
+
+type callsHangupCmd struct {
+	ID string `arg:"" help:"Id of the call."`
+}
+
+// Run ends the call.
+func (c callsHangupCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
+	return f.print(ctx, t, http.MethodDelete, "/v1/calls/"+segment(c.ID), nil, nil, callColumns())
+}

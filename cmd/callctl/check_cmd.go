@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// checkCmd is `callctl check`.
+type checkCmd struct {
+	Business string    `help:"Our number, E.164."                                                 required:""`
+	User     string    `help:"The user: E.164 or BSUID."                                          required:""`
+	Action   string    `default:"start_call" enum:"start_call,send_call_permission_request"         help:"What is to be allowed: ${enum}."`
+	Purpose  string    `help:"What the call is for."`
+	At       time.Time `format:"2006-01-02T15:04:05Z07:00" help:"Decide for this time (RFC 3339); now when left out."`
+}
+
+// decisionRequest asks POST /v1/decisions.
+type decisionRequest struct {
+	Business string    `json:"business"`
+	User     string    `json:"user"`
+	Action   string    `json:"action,omitempty"`
+	Purpose  string    `json:"purpose,omitempty"`
+	At       time.Time `json:"at,omitzero"`
+}
+
+// Run asks for the decision and prints every rule. A refusal exits 1.
+func (c checkCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
+	api, err := f.client()
+	if err != nil {
+		return err
+	}
+	raw, err := api.call(ctx, http.MethodPost, "/v1/decisions", nil, decisionRequest{
+		Business: c.Business, User: c.User, Action: c.Action, Purpose: c.Purpose, At: c.At,
+	})
+	if err != nil {
+		return err
+	}
+	var decision struct {
+		Allow bool              `json:"allow"`
+		Rules []json.RawMessage `json:"rules"`
+	}
+	if err := json.Unmarshal(raw, &decision); err != nil {
+		return fmt.Errorf("the answer is no decision: %w", err)
+	}
+	if err := t.object(raw, []column{
+		{"allowed", "allow"}, {"reason", "reason"}, {"would change at", "retryAfter"}, {"grant", "grant"},
+		{"rule pack", "rulePack"}, {"geography", "geography"}, {"decided for", "at"},
+	}); err != nil {
+		return err
+	}
+	if t.Format == formatTable {
+		t.note("")
+		if err := t.list(decision.Rules, []column{
+			{"rule", "name"}, {"allows", "allow"}, {"reason", "reason"}, {"inputs", "inputs"}, {"source", "source"},
+		}); err != nil {
+			return err
+		}
+	}
+	if !decision.Allow {
+		return errQuiet
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+)
+
+// permissionsCmd is `callctl permissions`.
+type permissionsCmd struct {
+	List    permissionsListCmd    `cmd:"" help:"List the state of every pair of business and user."`
+	Show    permissionsShowCmd    `cmd:"" help:"Show the state of one pair."`
+	Events  permissionsEventsCmd  `cmd:"" help:"Show the history of one pair."`
+	Request permissionsRequestCmd `cmd:"" help:"Ask the user for call permission."`
+}
+
+// pairArgs name the ledger's key.
+type pairArgs struct {
+	Business string `arg:"" help:"Our number, E.164."`
+	User     string `arg:"" help:"The user: E.164 or BSUID."`
+}
+
+func (p pairArgs) path(more string) string {
+	return "/v1/permissions/" + segment(p.Business) + "/" + segment(p.User) + more
+}
+
+// segment writes a value as one part of a path; a plus becomes %2B.
+func segment(s string) string { return url.QueryEscape(s) }
+
+// listFlags bound a listing.
+type listFlags struct {
+	Limit int `default:"100" help:"At most so many; 0 for all."`
+}
+
+func permissionColumns() []column {
+	return []column{
+		{"business", "business"}, {"user", "user"}, {"status", "status"}, {"reason", "reason"}, {"expires at", "expiresAt"},
+		{"granted at", "grantedAt"}, {"auth", "grantAuth"}, {"do not call", "doNotCall"},
+	}
+}
+
+type permissionsListCmd struct {
+	Business string `help:"Only this number of ours."`
+	listFlags
+}
+
+// Run lists pairs.
+func (c permissionsListCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
+	query := url.Values{}
+	if c.Business != "" {
+		query.Set("business", c.Business)
+	}
+	return f.printAll(ctx, t, "/v1/permissions", query, c.Limit, permissionColumns())
+}
+
+type permissionsShowCmd struct{ pairArgs }
+
+// Run shows one pair.
+func (c permissionsShowCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
+	return f.print(ctx, t, http.MethodGet, c.path(""), nil, nil, append(permissionColumns(), column{"actions", "actions"}))
+}
+
+type permissionsEventsCmd struct{ pairArgs }
+
+// Run shows the history of one pair.
+func (c permissionsEventsCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
+	return f.printAll(ctx, t, c.path("/events"), url.Values{}, 0, []column{
+		{"at", "at"}, {"kind", "kind"}, {"auth", "auth"}, {"expires", "expires"}, {"outcome", "outcome"},
+		{"actor", "actor"}, {"audit", "auditIndex"}, {"id", "id"},
+	})
+}
+
+type permissionsRequestCmd struct {
+	pairArgs
+	Template string   `help:"Template to send instead of the account's."`
+	Language string   `help:"Language of the template."`
+	Param    []string `help:"Body parameter of the template; repeat in order."`
+	Text     string   `help:"The text as the user sees it, kept as evidence."`
+	Purpose  string   `help:"What the permission is for."`
+}
+
+// permissionRequest is the body of POST …/requests.
+type permissionRequest struct {
+	Template string   `json:"template,omitempty"`
+	Language string   `json:"language,omitempty"`
+	Params   []string `json:"params,omitempty"`
+	Text     string   `json:"text,omitempty"`
+	Purpose  string   `json:"purpose,omitempty"`
+}
+
+// Run asks the user.
+func (c permissionsRequestCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
+	in := permissionRequest{Template: c.Template, Language: c.Language, Params: c.Param, Text: c.Text, Purpose: c.Purpose}
+	return f.print(ctx, t, http.MethodPost, c.path("/requests"), nil, in, []column{
+		{"id", "id"}, {"provider's message", "messageId"}, {"template", "template"}, {"decision", "decisionId"}, {"audit", "auditIndex"},
+	})
+}
