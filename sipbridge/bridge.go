@@ -3,8 +3,13 @@ package sipbridge
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/geo"
@@ -16,7 +21,7 @@ type Account struct {
 	Name     string
 	Business geo.E164
 	Carrier  Carrier
-	Codecs   []media.Codec // offered to WhatsApp, in order
+	Codecs   []media.Codec // offered to WhatsApp, in order; empty means Opus
 	Agent    string        // where calls from users go: extension or SIP URI on the trunk
 }
 
@@ -26,15 +31,32 @@ type Trunk struct {
 	URI      string // sip:host:port;transport=udp|tcp
 	Username string
 	Password string
-	Codecs   []media.Codec
+	Codecs   []media.Codec // offered to the PBX, in order; empty means Opus, PCMU, PCMA
 }
 
 // Timeouts of a call; zero values take the defaults named.
 type Timeouts struct {
-	AgentRing time.Duration // PBX must answer within; 45 s
-	UserRing  time.Duration // the WhatsApp user must answer within; 60 s
-	Stale     time.Duration // a connect event older than this never rings; 60 s
-	MediaUp   time.Duration // ICE and DTLS must be up within; 15 s
+	AgentRing   time.Duration // PBX must answer within; 45 s
+	UserRing    time.Duration // the WhatsApp user must answer within; 60 s
+	Stale       time.Duration // a connect event older than this never rings; 60 s
+	MediaUp     time.Duration // ICE and DTLS must be up within, once the user answered; 15 s
+	Carrier     time.Duration // one request to the provider; 20 s
+	LostConnect time.Duration // how long to wait for events of a connect whose answer was lost; 10 s
+}
+
+func (t Timeouts) withDefaults() Timeouts {
+	set := func(d *time.Duration, def time.Duration) {
+		if *d <= 0 {
+			*d = def
+		}
+	}
+	set(&t.AgentRing, 45*time.Second)
+	set(&t.UserRing, 60*time.Second)
+	set(&t.Stale, 60*time.Second)
+	set(&t.MediaUp, 15*time.Second)
+	set(&t.Carrier, 20*time.Second)
+	set(&t.LostConnect, 10*time.Second)
+	return t
 }
 
 // Config is what a Bridge needs.
@@ -52,122 +74,205 @@ type Config struct {
 	Now      func() time.Time
 	NewID    func() string
 	Logger   *slog.Logger
+	// OnEnded is called with every CDR once it is durable; it must not block.
+	// Nil is allowed.
+	OnEnded func(CDR)
 }
 
 // Bridge owns the calls. Safe for concurrent use.
-type Bridge struct{}
+type Bridge struct {
+	cfg   Config
+	trunk peerTrunk
+	ua    *userAgent
+	log   *slog.Logger
+
+	mu      sync.Mutex
+	running bool
+	calls   map[string]*call // by our id
+	wacids  map[string]*call // by the provider's
+	marks   *tombstones
+	wg      sync.WaitGroup // calls and detached requests to carriers
+}
+
+const (
+	// drainGrace is how long Run waits at its end for the PBX to answer the BYEs.
+	drainGrace = 5 * time.Second
+)
 
 // New opens the SIP sockets and checks cfg; it starts nothing.
-func New(cfg Config) (*Bridge, error) { return nil, errSkeleton }
+func New(cfg Config) (*Bridge, error) {
+	trunk, err := parseTrunk(cfg.Trunk)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkConfig(cfg, trunk); err != nil {
+		return nil, err
+	}
+	cfg.Timeouts = cfg.Timeouts.withDefaults()
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.NewID == nil {
+		cfg.NewID = uuid.NewString
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if len(trunk.Codecs) == 0 {
+		trunk.Codecs = []media.Codec{media.Opus, media.PCMU, media.PCMA}
+	}
+	b := &Bridge{
+		cfg: cfg, trunk: trunk, log: cfg.Logger,
+		calls: map[string]*call{}, wacids: map[string]*call{}, marks: newTombstones(cfg.Now),
+	}
+	if b.ua, err = newUserAgent(cfg, trunk, cfg.Logger); err != nil {
+		return nil, err
+	}
+	b.ua.invited = b.invited
+	return b, nil
+}
+
+func checkConfig(cfg Config, trunk peerTrunk) error {
+	switch {
+	case cfg.Gate == nil, cfg.Ledger == nil, cfg.Log == nil, cfg.Read == nil, cfg.Ports == nil:
+		return fmt.Errorf("%w: gate, ledger, log, database and ports are required", ErrConfig)
+	case len(cfg.Accounts) == 0:
+		return fmt.Errorf("%w: no account", ErrConfig)
+	}
+	seen := map[string]bool{}
+	for _, a := range cfg.Accounts {
+		if a.Name == "" || a.Carrier == nil || seen[a.Name] || seen[string(a.Business)] {
+			return fmt.Errorf("%w: accounts need a carrier, and a name and number of their own", ErrConfig)
+		}
+		seen[a.Name], seen[string(a.Business)] = true, true
+		if a.Agent == "" {
+			continue
+		}
+		if _, err := trunk.agentURI(a.Agent); err != nil {
+			return fmt.Errorf("%w: account %s: %w", ErrConfig, a.Name, err)
+		}
+	}
+	return nil
+}
 
 // Run serves SIP and calls until ctx ends, then ends every live call cleanly and
 // waits for all of them.
-func (b *Bridge) Run(ctx context.Context) error { return errSkeleton }
+func (b *Bridge) Run(ctx context.Context) error {
+	b.mu.Lock()
+	b.running = true
+	b.mu.Unlock()
+	serveCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	broken := make(chan error, 1)
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		b.ua.serve(serveCtx, broken)
+	}()
+
+	var failed error
+	select {
+	case <-ctx.Done():
+	case failed = <-broken:
+	}
+	b.endAll()
+	b.waitCalls(drainGrace)
+	stop()
+	err := b.ua.close()
+	<-served
+	b.wg.Wait()
+	return errors.Join(failed, err)
+}
+
+// Close frees the sockets of a bridge that was never run.
+func (b *Bridge) Close() error { return b.ua.close() }
+
+// endAll refuses new calls and ends the live ones.
+func (b *Bridge) endAll() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.running = false
+	for _, c := range b.calls {
+		c.post(func() { c.end(causeOf(CauseShutdown)) })
+	}
+}
+
+// waitCalls waits for every call to be gone from the wire, at most d.
+func (b *Bridge) waitCalls(d time.Duration) {
+	deadline := time.NewTimer(d)
+	defer deadline.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		b.mu.Lock()
+		n := len(b.calls)
+		b.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		select {
+		case <-deadline.C:
+			return
+		case <-tick.C:
+		}
+	}
+}
 
 // ListenAddrs are the bound SIP addresses, as in Config.Listen with real ports.
-func (b *Bridge) ListenAddrs() []string { return nil }
+func (b *Bridge) ListenAddrs() []string { return b.ua.addrs() }
 
-// Order of the legs of an outgoing call.
-type Order string
-
-// The orders.
-const (
-	AgentFirst Order = "agent_first"
-	UserFirst  Order = "user_first"
-)
-
-// Originate asks for one outgoing call.
-type Originate struct {
-	CallID     string // empty: the bridge makes one
-	CallbackID string
-	Business   geo.E164
-	User       string
-	Agent      string
-	Purpose    string
-	Order      Order
+func (b *Bridge) account(match func(*Account) bool) *Account {
+	for i := range b.cfg.Accounts {
+		if match(&b.cfg.Accounts[i]) {
+			return &b.cfg.Accounts[i]
+		}
+	}
+	return nil
 }
 
-// Result is how a call ended.
-type Result struct {
-	CallID  string
-	Outcome string
-	Cause   string
+// admit registers a call and starts its loop; it fails when the bridge does not
+// run or the id is taken.
+func (b *Bridge) admit(c *call) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, taken := b.calls[c.id]; taken {
+		return ErrDuplicateCall
+	}
+	if !b.running {
+		return ErrNotRunning
+	}
+	if c.wacid != "" && b.wacids[c.wacid] != nil {
+		return ErrDuplicateCall
+	}
+	b.calls[c.id] = c
+	if c.wacid != "" {
+		b.wacids[c.wacid] = c
+	}
+	b.wg.Go(c.run)
+	return nil
 }
 
-// Originate puts the call before the gate and, when allowed, places it; it
-// returns the call's id once the attempt is durable and the call's loop runs.
-// done, when not nil, is called once with the result after the CDR is durable.
-func (b *Bridge) Originate(ctx context.Context, o Originate, done func(Result)) (string, error) {
-	return "", errSkeleton
+// bind makes a call known by its provider's id and returns the events that came
+// for that id before.
+func (b *Bridge) bind(c *call, wacid string) []Event {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.wacid, c.bound = wacid, true
+	b.wacids[wacid] = c
+	return b.marks.claim(wacid)
 }
 
-// Deliver hands a carrier's event to its call, or starts a call for a user's
-// connect. It does not block on the network. Duplicates and any order are fine.
-func (b *Bridge) Deliver(ctx context.Context, e Event) {}
-
-// HangUpUser ends every live call with the user (any of the aliases), whatever
-// its state, and returns how many there were. It does not block.
-func (b *Bridge) HangUpUser(reason string, aliases ...string) int { return 0 }
-
-// HangUp ends one live call; false when there is none with that id.
-func (b *Bridge) HangUp(id, reason string) bool { return false }
-
-// LiveCall is the state of a call that has not ended.
-type LiveCall struct {
-	ID         string            `json:"id"`
-	Account    string            `json:"account"`
-	Direction  Direction         `json:"direction"`
-	User       string            `json:"user"`
-	Business   geo.E164          `json:"business"`
-	CallbackID string            `json:"callbackId,omitempty"`
-	State      string            `json:"state"` // connecting, ringing, answered, bridged, ending
-	StartedAt  time.Time         `json:"startedAt"`
-	AnsweredAt time.Time         `json:"answeredAt,omitzero"`
-	WhatsApp   media.StreamStats `json:"whatsapp"`
-	PBX        media.StreamStats `json:"pbx"`
-}
-
-// Live lists the live calls.
-func (b *Bridge) Live() []LiveCall { return nil }
-
-// CDR is the record of an ended call.
-type CDR struct {
-	ID            string            `json:"id"`
-	Account       string            `json:"account"`
-	Direction     Direction         `json:"direction"`
-	Business      geo.E164          `json:"business"`
-	User          string            `json:"user"`
-	Agent         string            `json:"agent"`
-	CallbackID    string            `json:"callbackId,omitempty"`
-	Purpose       string            `json:"purpose,omitempty"`
-	Wacid         string            `json:"wacid,omitempty"`
-	SIPCallID     string            `json:"sipCallId,omitempty"`
-	StartedAt     time.Time         `json:"startedAt"`
-	UserRingingAt time.Time         `json:"userRingingAt,omitzero"`
-	UserAnswered  time.Time         `json:"userAnsweredAt,omitzero"`
-	AgentAnswered time.Time         `json:"agentAnsweredAt,omitzero"`
-	MediaUpAt     time.Time         `json:"mediaUpAt,omitzero"`
-	BridgedAt     time.Time         `json:"bridgedAt,omitzero"`
-	EndedAt       time.Time         `json:"endedAt"`
-	Disposition   string            `json:"disposition"` // ANSWERED, NO ANSWER, BUSY, FAILED
-	Outcome       string            `json:"outcome"`
-	EndedBy       string            `json:"endedBy"` // user, agent, callctl, provider
-	Cause         string            `json:"cause"`   // machine word
-	SIPStatus     int               `json:"sipStatus,omitempty"`
-	ProviderCodes []int             `json:"providerCodes,omitempty"`
-	MetaDuration  float64           `json:"providerDuration,omitempty"` // seconds, by the provider
-	WhatsApp      media.StreamStats `json:"whatsapp"`
-	PBX           media.StreamStats `json:"pbx"`
-	DecisionIndex int64             `json:"decisionIndex"` // -1 for a user's call
-	AuditIndex    int64             `json:"auditIndex"`
-}
-
-// CDRs lists ended calls, newest first, by cursor.
-func (b *Bridge) CDRs(ctx context.Context, limit int, cursor string) (list []CDR, next string, err error) {
-	return nil, "", errSkeleton
-}
-
-// CDR returns the record of one ended call; ok is false when there is none.
-func (b *Bridge) CDR(ctx context.Context, id string) (CDR, bool, error) {
-	return CDR{}, false, errSkeleton
+// gone forgets a call that has ended; its provider's id stays marked, so that a
+// late or repeated event starts nothing.
+func (b *Bridge) gone(c *call) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.calls, c.id)
+	if c.wacid != "" {
+		delete(b.wacids, c.wacid)
+		b.marks.bury(c.wacid)
+	}
+	if c.lost {
+		b.marks.lose(c.id)
+	}
 }

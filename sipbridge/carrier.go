@@ -1,20 +1,17 @@
 // Package sipbridge is the B2BUA: it joins a WhatsApp leg to a PBX leg.
 //
-// A [Call] is one loop: one goroutine owns it and both its legs; SIP, the
+// A call is one loop: one goroutine owns it and both its legs; SIP, the
 // carrier's webhooks, media, timers and opt-outs post to it. No leg outlives the
 // loop, in whatever order BYE, CANCEL, 200 and terminate arrive.
 package sipbridge
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/geo"
 )
-
-var errSkeleton = errors.New("sipbridge: not built yet")
 
 // Carrier is the WhatsApp side of calls for one account, such as the Graph API.
 // Methods block until the provider answered; errors are *CarrierError when the
