@@ -71,7 +71,7 @@ func (a *Account) fact(m inbound, raw json.RawMessage, auth permissions.Auth) (f
 		Ref: string(m.ReplyToUmid), Aliases: provider.Aliases(user, string(m.User.ChannelUserID)),
 	}
 	var err error
-	switch kind := m.Type.Lower(); kind {
+	switch m.Type.Lower() {
 	case "text":
 		err = a.messaged(&fact, m, m.Content.Text)
 	case "button", "buttons":
@@ -79,7 +79,7 @@ func (a *Account) fact(m inbound, raw json.RawMessage, auth permissions.Auth) (f
 	case "interactive":
 		unknown, err = a.interactive(&fact, m)
 	default:
-		unknown = provider.Unknown("type", kind)
+		unknown = provider.Unknown("type", string(m.Type))
 	}
 	if err != nil {
 		unknown = err.Error()
@@ -101,7 +101,7 @@ func (a *Account) interactive(fact *permissions.Event, m inbound) (unknown strin
 		return "", a.messaged(fact, m, firstOf(tapped.ListReply.Title, tapped.ListReplyCase.Title,
 			tapped.ListReply.ID, tapped.ListReplyCase.ID))
 	}
-	return provider.Unknown("interactive", tapped.Type.Lower()), nil
+	return provider.Unknown("interactive", string(tapped.Type)), nil
 }
 
 // messaged records the user's words. An unreadable time is ours: the words may be

@@ -1,0 +1,228 @@
+package meta_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/callctl/callctl/permissions"
+	"github.com/callctl/callctl/provider"
+)
+
+func TestDecodeRefusesWhatIsNoJSON(t *testing.T) {
+	good := string(fixture(t, "messages/text.json"))
+	for name, raw := range map[string]string{
+		"empty": "", "space": " \n", "text": "hello", "half": good[:len(good)/2], "two": good + good,
+		"deep":         strings.Replace(good, `"object"`, `"x":`+strings.Repeat("[", 64)+strings.Repeat("]", 64)+`,"object"`, 1),
+		"member twice": strings.Replace(good, `"id": "wamid.M"`, `"id": "wamid.M", "id": "wamid.N"`, 1),
+		"very deep":    strings.Repeat("[", 1<<20),
+	} {
+		delivery, err := account(t).Decode([]byte(raw), permissions.AuthHMAC)
+		require.ErrorIs(t, err, provider.ErrMalformed, name)
+		require.Zero(t, delivery)
+		require.NotContains(t, err.Error(), "1408555")
+	}
+}
+
+func TestDecodeNamesWhatItDoesNotKnow(t *testing.T) {
+	for raw, want := range map[string]string{
+		`[]`:                                     "malformed:body",
+		`null`:                                   "malformed:body",
+		` "text"`:                                "malformed:body",
+		`{}`:                                     "object:unreadable",
+		`{"object":"page","entry":[]}`:           "object:page",
+		`{"object":"whatsapp_business_account"}`: "malformed:entry",
+		`{"object":"whatsapp_business_account","entry":{}}`:                                              "malformed:entry",
+		`{"object":"whatsapp_business_account","entry":[]}`:                                              "malformed:entry",
+		`{"object":"whatsapp_business_account","entry":[5]}`:                                             "malformed:changes",
+		`{"object":"whatsapp_business_account","entry":[{"changes":"x"}]}`:                               "malformed:changes",
+		`{"object":"whatsapp_business_account","entry":[{"changes":[7]}]}`:                               "field:unreadable",
+		`{"object":"whatsapp_business_account","entry":[{"changes":[{"field":"flows","value":{}}]}]}`:    "field:flows",
+		`{"object":"whatsapp_business_account","entry":[{"changes":[{"field":"account_update"}]}]}`:      "field:account_update",
+		`{"object":"whatsapp_business_account","entry":[{"changes":[{"field":"messages","value":{}}]}]}`: "malformed:messages.metadata",
+		`{"object":"whatsapp_business_account","entry":[{"changes":[{"field":"calls","value":[]}]}]}`:    "malformed:calls.metadata",
+		inMessages(``): "empty:messages",
+		inMessages(`,"errors":[{"code":130429}]`):                                           "error:130429",
+		inMessages(`,"messages":[{"from":"14085551234","id":"wamid.1","type":"reaction"}]`): "type:reaction",
+		inMessages(`,"messages":[{"from":"x","id":"wamid.1","type":"text"}]`):               "malformed:message.from",
+		inMessages(`,"messages":[{"from":"14085551234","id":"wamid.1","type":"text"}]`):     "malformed:message.text",
+		inMessages(`,"messages":["text"]`):                                                  "malformed:message.type",
+		inMessages(`,"statuses":[{}]`):                                                      "malformed:status",
+		inMessages(`,"calls":[null]`):                                                       "malformed:call.id",
+	} {
+		require.Equal(t, provider.Delivery{Unknown: []string{want}}, decode(t, []byte(raw)), raw)
+	}
+	require.Equal(t, []string{"malformed:messages", "empty:messages"}, decode(t, []byte(inMessages(`,"messages":{}`))).Unknown)
+}
+
+// inMessages is a body whose only change is ours, with more members of its value.
+func inMessages(more string) string {
+	return bodyOf(change("messages", numberID, more))
+}
+
+func change(field, number, more string) string {
+	return fmt.Sprintf(`{"field":%q,"value":{"metadata":{"phone_number_id":%q}%s}}`, field, number, more)
+}
+
+func bodyOf(changes ...string) string {
+	return `{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[` + strings.Join(changes, ",") + `]}]}`
+}
+
+func text(id int) string {
+	return fmt.Sprintf(`,"messages":[{"from":"14085551234","id":"wamid.%d","timestamp":"1767168000","type":"text","text":{"body":"m%d"}}]`, id, id)
+}
+
+func TestDecodeOtherAccounts(t *testing.T) {
+	for name, raw := range map[string]string{
+		"one":          bodyOf(change("messages", "999", text(1))),
+		"all":          bodyOf(change("messages", "999", text(1)), change("calls", "998", "")),
+		"other field":  bodyOf(change("flows", "999", "")),
+		"longer id":    bodyOf(change("messages", numberID+"0", text(1))),
+		"id in spaces": bodyOf(change("messages", " "+numberID, text(1))),
+	} {
+		delivery, err := account(t).Decode([]byte(raw), permissions.AuthHMAC)
+		require.ErrorIs(t, err, provider.ErrWrongAccount, name)
+		require.Zero(t, delivery)
+	}
+
+	delivery := decode(t, []byte(bodyOf(change("messages", "999", text(1)), change("messages", numberID, text(2)))))
+	require.Equal(t, []string{"foreign:messages"}, delivery.Unknown)
+	require.Len(t, delivery.Facts, 1)
+	require.Equal(t, "meta/wamid.2", delivery.Facts[0].ID)
+
+	number := strings.Replace(bodyOf(change("messages", numberID, text(3))), `"`+numberID+`"`, numberID, 1)
+	require.Len(t, decode(t, []byte(number)).Facts, 1, "the id as a number is the same id")
+}
+
+// A thousand changes in one body, a random part of them poisoned: every sound one
+// becomes its fact, in order, and every poisoned one is named.
+func TestDecodeBatchWithPoison(t *testing.T) {
+	poison := []string{
+		`5`, `null`, `"x"`, `[]`, `{}`,
+		`{"field":"messages"}`, `{"field":"messages","value":7}`,
+		change("messages", numberID, `,"messages":7`),
+		change("messages", numberID, `,"messages":[7]`),
+		change("messages", numberID, `,"messages":[{"type":"text","from":[],"text":{"body":"x"}}]`),
+		change("messages", numberID, `,"messages":[{"from":"14085551234","id":"wamid.P","type":"interactive","interactive":"call_permission_reply"}]`),
+		change("messages", numberID, `,"messages":[{"from":"14085551234","id":"wamid.P","type":"interactive","interactive":{"type":"call_permission_reply","call_permission_reply":{"response":"accept"}}}]`),
+		change("messages", numberID, `,"statuses":[{"status":{}}]`),
+		change("calls", numberID, `,"calls":[{"id":"wacid.P","event":"connect","timestamp":"now"}]`),
+		change("calls", numberID, `,"calls":[[]]`),
+		change("messages", "1", text(0)),
+		change("flows", numberID, ``),
+	}
+	random := rand.New(rand.NewPCG(8, 8)) //nolint:gosec // a repeatable choice
+	for range 20 {
+		var changes, want []string
+		poisoned := 0
+		for i := range 1000 {
+			if random.IntN(3) == 0 {
+				changes = append(changes, poison[random.IntN(len(poison))])
+				poisoned++
+				continue
+			}
+			changes = append(changes, change("messages", numberID, text(i)))
+			want = append(want, fmt.Sprintf("meta/wamid.%d", i))
+		}
+		delivery := decode(t, []byte(bodyOf(changes...)))
+		var got []string
+		for _, fact := range delivery.Facts {
+			require.Equal(t, permissions.Messaged, fact.Kind)
+			got = append(got, fact.ID)
+		}
+		require.Equal(t, want, got)
+		require.Empty(t, delivery.Calls)
+		require.GreaterOrEqual(t, len(delivery.Unknown), poisoned)
+	}
+}
+
+// Every recorded sample together in one body says what each says alone.
+func TestDecodeSamplesInOneBody(t *testing.T) {
+	var changes []string
+	var want provider.Delivery
+	for _, path := range samples(t) {
+		raw := read(t, path)
+		alone := decode(t, raw)
+		want.Facts = append(want.Facts, alone.Facts...)
+		want.Calls = append(want.Calls, alone.Calls...)
+		var body struct {
+			Entry []struct{ Changes []json.RawMessage }
+		}
+		require.NoError(t, json.Unmarshal(raw, &body))
+		changes = append(changes, string(body.Entry[0].Changes[0]))
+	}
+	require.Equal(t, want, decode(t, []byte(bodyOf(changes...))))
+}
+
+func samples(tb testing.TB) []string {
+	tb.Helper()
+	var all []string
+	for _, folder := range []string{"replies", "messages", "calls"} {
+		found, err := filepath.Glob(filepath.Join("testdata", folder, "*.json"))
+		require.NoError(tb, err)
+		require.NotEmpty(tb, found)
+		all = append(all, found...)
+	}
+	return all
+}
+
+func read(tb testing.TB, path string) []byte {
+	tb.Helper()
+	raw, err := os.ReadFile(path)
+	require.NoError(tb, err)
+	return raw
+}
+
+// Whatever arrives, Decode keeps its promises: an error of a known kind and
+// nothing else, or facts that the ledger can hold.
+func FuzzDecode(f *testing.F) {
+	for _, path := range samples(f) {
+		f.Add(read(f, path))
+	}
+	f.Add([]byte(bodyOf(change("messages", "1", ""), change("calls", numberID, `,"calls":[{"id":"w"}]`))))
+	a := account(f)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		kept := bytes.Clone(raw)
+		delivery, err := a.Decode(raw, permissions.AuthHMAC)
+		require.Equal(t, kept, raw)
+		if err != nil {
+			require.Zero(t, delivery)
+			return
+		}
+		require.NotZero(t, delivery, "something is always said")
+		for _, fact := range delivery.Facts {
+			requireSound(t, fact)
+		}
+		for _, call := range delivery.Calls {
+			require.NotEmpty(t, call.Wacid)
+			require.NotEmpty(t, call.Kind)
+			require.False(t, call.At.IsZero())
+			require.NotEqual(t, business, call.User)
+		}
+		for _, name := range delivery.Unknown {
+			require.Regexp(t, `^[a-z]+:[A-Za-z0-9_.-]+$`, name)
+		}
+	})
+}
+
+func requireSound(t *testing.T, fact permissions.Event) {
+	t.Helper()
+	require.NotEmpty(t, strings.TrimPrefix(fact.ID, "meta/"))
+	require.EqualValues(t, business, fact.Pair.Business)
+	again, ok := provider.ParseUser(string(fact.Pair.User))
+	require.True(t, ok)
+	require.Equal(t, fact.Pair.User, again)
+	require.NotEqualValues(t, business, fact.Pair.User)
+	require.False(t, fact.At.IsZero())
+	require.Equal(t, permissions.AuthHMAC, fact.Auth)
+	require.Contains(t, []permissions.EventKind{permissions.Granted, permissions.Declined, permissions.Messaged}, fact.Kind)
+	require.False(t, fact.Permanent && !fact.Expires.IsZero())
+	require.False(t, fact.Permanent && fact.Kind != permissions.Granted)
+}

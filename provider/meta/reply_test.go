@@ -1,0 +1,172 @@
+package meta_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/callctl/callctl/permissions"
+	"github.com/callctl/callctl/provider"
+)
+
+func decode(t *testing.T, raw []byte) provider.Delivery {
+	t.Helper()
+	delivery, err := account(t).Decode(raw, permissions.AuthHMAC)
+	require.NoError(t, err)
+	return delivery
+}
+
+// The six scenarios of Meta's page on call permission replies.
+func TestDecodePermissionReplies(t *testing.T) {
+	at := time.Date(2025, 12, 31, 8, 0, 0, 0, time.UTC)
+	expires := time.Date(2026, 1, 16, 8, 0, 0, 0, time.UTC)
+	for name, want := range map[string]permissions.Event{
+		"1_temporary_accept":           {Kind: permissions.Granted, Expires: expires, Ref: "wamid.REQ"},
+		"2_permanent_accept":           {Kind: permissions.Granted, Permanent: true, Ref: "wamid.REQ"},
+		"3_always_allow_in_profile":    {Kind: permissions.Granted, Permanent: true},
+		"4_decline":                    {Kind: permissions.Declined, Ref: "wamid.REQ"},
+		"5_automatic_after_users_call": {Kind: permissions.Granted, Expires: expires, Automatic: true, Ref: wacid},
+		"6_automatic_revocation":       {Kind: permissions.Declined, Automatic: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want.ID, want.At, want.Auth, want.Account = "meta/wamid.REPLY", at, permissions.AuthHMAC, "acme"
+			want.Pair = permissions.Pair{Business: business, User: user}
+			delivery := decode(t, fixture(t, "replies/"+name+".json"))
+			require.Equal(t, provider.Delivery{Facts: []permissions.Event{want}}, delivery)
+		})
+	}
+}
+
+// edit replaces text in a fixture; it must be there.
+func edit(t *testing.T, name, old, replacement string) []byte {
+	t.Helper()
+	raw := string(fixture(t, name))
+	require.Contains(t, raw, old)
+	return []byte(strings.Replace(raw, old, replacement, 1))
+}
+
+// An accept of which anything that bears on the grant cannot be read is no grant.
+func TestDecodeNoGrantFromUnreadableAccept(t *testing.T) {
+	const accept = "replies/1_temporary_accept.json"
+	for _, tc := range []struct{ old, replacement, unknown string }{
+		{`"accept"`, `"accepted"`, "malformed:call_permission_reply.response"},
+		{`"accept"`, `true`, "malformed:call_permission_reply.response"},
+		{`"accept"`, `["accept"]`, "malformed:call_permission_reply.response"},
+		{`"1767168000"`, `"yesterday"`, "malformed:message.timestamp"},
+		{`"1767168000"`, `1767168000000`, "malformed:message.timestamp"},
+		{`"timestamp": "1767168000",`, ``, "malformed:message.timestamp"},
+		{`"1768550400"`, `"never"`, "malformed:call_permission_reply.expiration_timestamp"},
+		{`"1768550400"`, `{}`, "malformed:call_permission_reply.expiration_timestamp"},
+		{`"1768550400"`, `1768550400000`, "malformed:call_permission_reply.expiration_timestamp"},
+		{`"1768550400"`, `-1`, "malformed:call_permission_reply.expiration_timestamp"},
+		{`"is_permanent": false`, `"is_permanent": "maybe"`, "malformed:call_permission_reply.is_permanent"},
+		{`"is_permanent": false`, `"is_permanent": 1`, "malformed:call_permission_reply.is_permanent"},
+		{`"id": "wamid.REPLY",`, ``, "malformed:message.id"},
+		{`"from": "14085551234"`, `"from": "12"`, ""},
+		{`"type": "call_permission_reply"`, `"type": "something_else"`, "interactive:something_else"},
+		{`"type": "interactive"`, `"type": "order"`, "type:order"},
+		{`"type": "interactive"`, `"type": null`, "malformed:message.type"},
+		{`"call_permission_reply": {`, `"call_permission_answer": {`, "malformed:call_permission_reply.response"},
+	} {
+		delivery := decode(t, edit(t, accept, tc.old, tc.replacement))
+		if tc.unknown == "" { // the contact names the person
+			require.Len(t, delivery.Facts, 1)
+			require.EqualValues(t, user, delivery.Facts[0].Pair.User)
+			continue
+		}
+		require.Empty(t, delivery.Facts, tc.replacement)
+		require.Equal(t, []string{tc.unknown}, delivery.Unknown)
+	}
+}
+
+func TestDecodeAcceptVariants(t *testing.T) {
+	const accept = "replies/1_temporary_accept.json"
+	grant := func(old, replacement string) permissions.Event {
+		delivery := decode(t, edit(t, accept, old, replacement))
+		require.Len(t, delivery.Facts, 1)
+		require.Equal(t, permissions.Granted, delivery.Facts[0].Kind)
+		return delivery.Facts[0]
+	}
+	require.True(t, grant(`"expiration_timestamp": "1768550400",`, ``).Expires.IsZero(), "the ledger has a default")
+	require.False(t, grant(`"expiration_timestamp": "1768550400",`, ``).Permanent)
+	require.False(t, grant(`"expiration_timestamp": "1768550400",`, `"expiration_timestamp": null,`).Permanent)
+	require.False(t, grant(`"is_permanent": false,`, ``).Permanent)
+	require.False(t, grant(`"is_permanent": false`, `"is_permanent": true`).Permanent, "it has an expiry")
+	require.Equal(t, int64(1768550400), grant(`"is_permanent": false`, `"is_permanent": true`).Expires.Unix())
+	require.Equal(t, permissions.Granted, grant(`"accept"`, `"ACCEPT"`).Kind)
+	require.Empty(t, grant(`"context": {`, `"no_context": {`).Ref)
+}
+
+// A reject counts whatever else about it is unreadable: it only narrows.
+func TestDecodeRejectAlwaysCounts(t *testing.T) {
+	const reject = "replies/4_decline.json"
+	for _, tc := range []struct{ old, replacement string }{
+		{`"1767168000"`, `"yesterday"`},
+		{`"timestamp": "1767168000",`, ``},
+		{`"id": "wamid.REPLY",`, ``},
+		{`"response_source": "user_action"`, `"is_permanent": {}, "expiration_timestamp": []`},
+		{`"context": {`, `"context_": {`},
+		{`"reject"`, `" Reject "`},
+		{`"from": "14085551234"`, `"from": ""`},
+		{`"from": "14085551234"`, `"from": 14085551234`},
+		{`"from": "14085551234"`, `"from": "15551441906"`},
+	} {
+		raw := edit(t, reject, tc.old, tc.replacement)
+		delivery := decode(t, raw)
+		require.Len(t, delivery.Facts, 1, tc.replacement)
+		fact := delivery.Facts[0]
+		require.Equal(t, permissions.Declined, fact.Kind)
+		require.EqualValues(t, user, fact.Pair.User)
+		require.False(t, fact.At.IsZero())
+		require.NotEmpty(t, fact.ID)
+		require.Equal(t, fact, decode(t, raw).Facts[0], "the same bytes are the same fact")
+		if strings.Contains(tc.old, "timestamp") || tc.old == `"1767168000"` {
+			require.Equal(t, arrival(), fact.At)
+		}
+	}
+}
+
+func TestDecodeMessages(t *testing.T) {
+	at := time.Date(2025, 12, 31, 8, 0, 0, 0, time.UTC)
+	for name, want := range map[string]permissions.Event{
+		"text":                   {Text: "Please stop calls 🙏 / now"},
+		"button":                 {Text: "Allow calls", Ref: "wamid.T"},
+		"button_reply":           {Text: "Allow calls", Ref: "wamid.T"},
+		"list_reply":             {Text: "Stop calling me"},
+		"bsuid_without_number":   {Text: "hello", Pair: permissions.Pair{User: userBSUID}, Aliases: []permissions.User{parentBSUID}},
+		"bsuid_with_number":      {Text: "hello", Aliases: []permissions.User{userBSUID, parentBSUID}},
+		"number_in_contact_only": {Text: "hello", Aliases: []permissions.User{userBSUID}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want.ID, want.Kind, want.At, want.Account = "meta/wamid.M", permissions.Messaged, at, "acme"
+			want.Auth, want.Pair.Business = permissions.AuthHMAC, business
+			if want.Pair.User == "" {
+				want.Pair.User = user
+			}
+			delivery := decode(t, fixture(t, "messages/"+name+".json"))
+			require.Equal(t, provider.Delivery{Facts: []permissions.Event{want}}, delivery)
+		})
+	}
+}
+
+// A contact that is another person lends neither number nor alias.
+func TestDecodeForeignContact(t *testing.T) {
+	delivery := decode(t, edit(t, "messages/number_in_contact_only.json",
+		`"user_id": "US.13491208655302741918"`, `"user_id": "US.999999"`))
+	require.EqualValues(t, userBSUID, delivery.Facts[0].Pair.User)
+	require.Empty(t, delivery.Facts[0].Aliases)
+
+	delivery = decode(t, edit(t, "messages/bsuid_with_number.json", `"wa_id": "14085551234"`, `"wa_id": "14085550000"`))
+	require.EqualValues(t, user, delivery.Facts[0].Pair.User)
+	require.Equal(t, []permissions.User{userBSUID}, delivery.Facts[0].Aliases, "and not the parent of somebody else")
+}
+
+func TestEventsHoldTheirTextOnce(t *testing.T) {
+	delivery := decode(t, fixture(t, "messages/text.json"))
+	raw, err := json.Marshal(delivery.Facts[0])
+	require.NoError(t, err)
+	require.NotContains(t, string(raw), "14085551234", "the pair is not part of the payload")
+}
