@@ -3,137 +3,186 @@
 package compliance
 
 import (
-	"context"
-	"database/sql"
-	"errors"
-	"io"
-	"log/slog"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/permissions"
 )
 
-var errSkeleton = errors.New("compliance: not built yet")
+// packFormat names the form of a pack: its files, their encodings and the words
+// of the summary. A change of any of them is another format.
+const packFormat = "callctl-evidence-pack/1"
 
-// ExportState says how far an export is.
-type ExportState string
-
-// The states of an export.
+// The files of a pack, in the order of packNames.
 const (
-	ExportRunning ExportState = "running"
-	ExportDone    ExportState = "done"
-	ExportFailed  ExportState = "failed"
+	readmeFile     = "README.txt"
+	summaryFile    = "summary.txt"
+	entriesFile    = "entries.jsonl"
+	checkpointFile = "checkpoint"
+	keyFile        = "key.pub"
+	manifestFile   = "manifest.json"
+	signatureFile  = "manifest.sig"
 )
 
-// Export is one evidence pack in the making or made.
-type Export struct {
-	ID        string
-	User      permissions.User
-	Actor     string
-	State     ExportState
-	Error     string
-	CreatedAt time.Time
-	DoneAt    time.Time
-	Size      int64
-	SHA256    string
+func packNames() []string {
+	return []string{readmeFile, summaryFile, entriesFile, checkpointFile, keyFile, manifestFile, signatureFile}
 }
 
-// ErrExportNotFound is returned for an unknown id.
-var ErrExportNotFound = errors.New("compliance: no such export")
-
-// ErrUnknownUser is returned when the audit holds nothing about the user.
-var ErrUnknownUser = errors.New("compliance: nothing is recorded about this user")
-
-// Config is what the exporter needs.
-type Config struct {
-	Log    *audit.Log
-	Read   *sql.DB
-	Ledger *permissions.Ledger
-	Dir    string // where packs are kept
-	Now    func() time.Time
-	NewID  func() string
+// packEntry is a line of entries.jsonl. Leaf is what the tree hashes; the fields
+// before it repeat what it says, for readers without a parser. Salt and Payload
+// are null once erased.
+type packEntry struct {
+	Index      int64           `json:"index"`
+	Time       time.Time       `json:"time"`
+	Kind       string          `json:"kind"`
+	Subject    string          `json:"subject"`
+	SubjectSeq int64           `json:"subjectSeq"`
+	Leaf       []byte          `json:"leaf"`
+	Salt       []byte          `json:"salt"`
+	Payload    json.RawMessage `json:"payload"`
+	Proof      [][]byte        `json:"proof"` // RFC 6962 section 2.1.1, leaf to root
 }
 
-// Exporter makes evidence packs. Safe for concurrent use.
-type Exporter struct{}
-
-// NewExporter checks cfg.
-func NewExporter(cfg Config) (*Exporter, error) { return nil, errSkeleton }
-
-// Export makes the evidence pack of one user: every audit entry about them with
-// its inclusion proof, signed checkpoint, public key and a readable summary, in
-// one zip. The export itself is an audit entry (who asked, when).
-func (x *Exporter) Export(ctx context.Context, u permissions.User, actor string) (Export, error) {
-	return Export{}, errSkeleton
+// manifest lists everything else in the pack.
+type manifest struct {
+	Format    string           `json:"format"`
+	Export    string           `json:"export"`
+	User      permissions.User `json:"user"`
+	Subject   string           `json:"subject"`
+	Actor     string           `json:"actor"`
+	CreatedAt time.Time        `json:"createdAt"`
+	TreeSize  int64            `json:"treeSize"`
+	Files     []manifestFileOf `json:"files"`
+	Entries   []manifestEntry  `json:"entries"`
 }
 
-// Get returns an export by id.
-func (x *Exporter) Get(ctx context.Context, id string) (Export, error) { return Export{}, errSkeleton }
-
-// Content opens the finished pack.
-func (x *Exporter) Content(ctx context.Context, id string) (io.ReadCloser, error) {
-	return nil, errSkeleton
+type manifestFileOf struct {
+	Name   string `json:"name"`
+	Size   int    `json:"size"`
+	SHA256 string `json:"sha256"`
 }
 
-// VerifyResult is what verification found.
-type VerifyResult struct {
-	Entries   int       `json:"entries"`
-	TreeSize  int64     `json:"treeSize"`
-	Origin    string    `json:"origin"`
-	KeyHash   string    `json:"keyHash"`
-	SignedAt  time.Time `json:"signedAt,omitzero"`
-	FirstTime time.Time `json:"firstTime"`
-	LastTime  time.Time `json:"lastTime"`
-	Summary   []string  `json:"summary"` // lines for a person
+// manifestEntry is the hash of one line of entries.jsonl, so that an altered byte
+// can be laid to its entry even when the line no longer parses.
+type manifestEntry struct {
+	Index  int64  `json:"index"`
+	SHA256 string `json:"sha256"`
 }
 
-// VerifyError names what in a pack does not hold.
-type VerifyError struct {
-	File  string // file in the pack
-	Entry int64  // audit index, -1 when it is no entry
-	Why   string
+// exportCreated is the payload of the export's own entry, the last one in the pack.
+type exportCreated struct {
+	Export string           `json:"export"`
+	User   permissions.User `json:"user"`
+	Actor  string           `json:"actor"`
 }
 
-// Error implements error.
-func (e *VerifyError) Error() string { return e.Why }
+const exportCreatedKind = "export.created"
 
-// Verify checks a pack without network or database. trustedKey, when not empty,
-// is the verifier key that the reader got elsewhere; the pack's own is used
-// otherwise, and Summary says so. Any altered byte is a *VerifyError.
-func Verify(pack io.ReaderAt, size int64, trustedKey string) (VerifyResult, error) {
-	return VerifyResult{}, errSkeleton
+// buildPack encodes a pack. entries are all of the subject's, in order, the last
+// being the export's own.
+func buildPack(m manifest, cp audit.Checkpoint, key string, entries []packEntry, sign func(string) ([]byte, error)) ([]byte, error) {
+	lines, hashes, err := encodeEntries(entries)
+	if err != nil {
+		return nil, err
+	}
+	m.Format, m.TreeSize, m.Entries = packFormat, cp.Size, hashes
+	files := []packFile{
+		{readmeFile, []byte(readme)},
+		{summaryFile, []byte(summaryText(m, cp, entries))},
+		{entriesFile, lines},
+		{checkpointFile, cp.Note},
+		{keyFile, []byte(key + "\n")},
+	}
+	for _, f := range files {
+		m.Files = append(m.Files, manifestFileOf{f.name, len(f.content), hexSHA256(f.content)})
+	}
+	encoded, err := encodeManifest(m)
+	if err != nil {
+		return nil, err
+	}
+	signed, err := sign(signedText(encoded))
+	if err != nil {
+		return nil, fmt.Errorf("sign manifest: %w", err)
+	}
+	files = append(files, packFile{manifestFile, encoded}, packFile{signatureFile, signed})
+	total := 0
+	for _, f := range files {
+		total += len(f.content)
+	}
+	if total > maxPack-(64<<10) {
+		return nil, ErrTooLarge
+	}
+	return writeZip(files), nil
 }
 
-// Messenger sends the one confirmation of an opt-out.
-type Messenger interface {
-	// SendText sends a free-form text from the account to the user.
-	SendText(ctx context.Context, account string, to permissions.User, text, id string) (message string, err error)
+func encodeEntries(entries []packEntry) (lines []byte, hashes []manifestEntry, err error) {
+	for _, e := range entries {
+		line, err := json.Marshal(e)
+		if err != nil {
+			return nil, nil, fmt.Errorf("encode entry %d: %w", e.Index, err)
+		}
+		hashes = append(hashes, manifestEntry{e.Index, hexSHA256(line)})
+		lines = append(append(lines, line...), '\n')
+	}
+	return lines, hashes, nil
 }
 
-// ConfirmerConfig is what a Confirmer needs.
-type ConfirmerConfig struct {
-	Log       *audit.Log
-	Read      *sql.DB
-	Ledger    *permissions.Ledger
-	Messenger Messenger
-	Text      string // the confirmation's words; a plain default when empty
-	Now       func() time.Time
-	Logger    *slog.Logger
+func encodeManifest(m manifest) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(m); err != nil {
+		return nil, fmt.Errorf("encode manifest: %w", err)
+	}
+	return b.Bytes(), nil
 }
 
-// Confirmer confirms each opt-out that came by message once, never twice
-// (promises L-08): the intent is durable before the message is sent, and an
-// unknown outcome is not repeated.
-type Confirmer struct{}
-
-// NewConfirmer checks cfg.
-func NewConfirmer(cfg ConfirmerConfig) (*Confirmer, error) { return nil, errSkeleton }
-
-// Enqueue writes the intent to confirm in the transaction of the opt-out.
-func (c *Confirmer) Enqueue(ctx context.Context, tx *audit.Tx, r permissions.Revocation) error {
-	return errSkeleton
+// signedText is what the log's key signs about a manifest.
+func signedText(manifest []byte) string {
+	return packFormat + "\nsha256 " + hexSHA256(manifest) + "\n"
 }
 
-// Run sends what is enqueued until ctx ends.
-func (c *Confirmer) Run(ctx context.Context) error { return errSkeleton }
+func hexSHA256(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+const readme = `Evidence pack of callctl
+
+What this is
+  Everything that the audit log of this installation recorded about one person:
+  what they permitted and withdrew, every decision to call or not to call, every
+  call. It is complete up to the export itself: each record carries the number of
+  the person's records so far and the place of the one before, so a record that
+  was left out leaves a gap.
+
+How to verify it
+  callctl verify PACK [--key KEY]
+  needs no network and no database. KEY is the log's verifier key, got from
+  somewhere else than this pack (the line in log.pub, printed by "callctl audit
+  checkpoint"). Without it the pack is only shown to agree with itself.
+
+What is in it
+  summary.txt    the story, in words; derived from entries.jsonl
+  entries.jsonl  one record a line: leaf, salt, payload and inclusion proof
+  checkpoint     the signed state of the whole log (c2sp.org/tlog-checkpoint)
+  key.pub        the verifier key that checkpoint and manifest.sig are signed by
+  manifest.json  the SHA-256 of every file and of every line of entries.jsonl
+  manifest.sig   the log's signature of manifest.json (a signed note)
+
+How it holds together
+  leaf hash      SHA-256(0x00 || leaf), RFC 6962 section 2.1
+  tree           RFC 6962; the proof leads from the leaf hash to the root hash in
+                 checkpoint
+  commitment     the leaf's last line, SHA-256(salt || index as 8 bytes big-endian
+                 || payload || 0x80 || zeros up to a multiple of 256 bytes)
+  An entry whose salt and payload are null was erased at the person's request; its
+  leaf and proof still hold.
+
+This pack holds personal data of the person it is about. Keep it accordingly.
+`

@@ -62,8 +62,8 @@ func dsn(path string, m mode) string {
 		}
 		q.Add("_pragma", s.pragma+"("+s.value+")")
 	}
-	q.Set("_dqs", "0")            // "name" is never silently a string
-	q.Set("_defensive", "1")      // no SQL statement can write the file's own structures
+	q.Set("_dqs", "0")       // "name" is never silently a string
+	q.Set("_defensive", "1") // no SQL statement can write the file's own structures
 	if m == reading {
 		q.Add("_pragma", "query_only(1)")
 		q.Set("mode", "ro")

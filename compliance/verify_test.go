@@ -1,0 +1,257 @@
+package compliance
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/callctl/callctl/compliance/audit"
+	"github.com/callctl/callctl/migrations"
+)
+
+// Every byte of a pack is changed in turn, in three ways; each change must be
+// refused, and one inside a line of entries.jsonl must name that line's entry.
+func TestEveryAlteredByteIsRefused(t *testing.T) {
+	h := newHouse(t)
+	h.story(t)
+	_, pack := h.export(t)
+	owner := owners(t, pack)
+	named := 0
+	for at := range pack {
+		for _, flip := range []byte{0x01, 0x20, 0x80} {
+			pack[at] ^= flip
+			_, err := verify(pack, "")
+			pack[at] ^= flip
+			var refused *VerifyError
+			require.ErrorAs(t, err, &refused, "byte %d ^ %#x", at, flip)
+			if want, ok := owner[at]; ok {
+				require.Equal(t, want, *where(refused), "byte %d ^ %#x: %v", at, flip, err)
+				named++
+			}
+		}
+	}
+	require.Greater(t, named, 9000, "most of a pack is entries")
+	_, err := verify(pack, "")
+	require.NoError(t, err, "the loop must leave the pack as it was")
+}
+
+type place struct {
+	file  string
+	entry int64
+}
+
+func where(e *VerifyError) *place { return &place{e.File, e.Entry} }
+
+// owners says for the bytes of file contents which file, and which entry, an
+// altered byte is to be laid to.
+func owners(t *testing.T, pack []byte) map[int]place {
+	t.Helper()
+	files, err := readZip(pack, packNames())
+	require.NoError(t, err)
+	m := map[int]place{}
+	at := 0
+	for _, f := range files {
+		at += localHeaderSize + len(f.name)
+		index, line := []int64{1, 3, 4, 5, 6, 7, 8, 9}, 0
+		for i, c := range f.content {
+			switch {
+			case f.name == entriesFile:
+				m[at+i] = place{entriesFile, index[line]}
+				if c == '\n' {
+					line++
+				}
+			case f.name == keyFile: // what it signs may fail in its place
+			default:
+				m[at+i] = place{f.name, -1}
+			}
+		}
+		at += len(f.content)
+	}
+	return m
+}
+
+func TestCutAndExtendedPacksAreRefused(t *testing.T) {
+	h := newHouse(t)
+	h.story(t)
+	_, pack := h.export(t)
+	for n := range pack {
+		_, err := verify(pack[:n], "")
+		require.Error(t, err, "cut to %d bytes", n)
+	}
+	_, err := verify(append(slices.Clone(pack), 0), "")
+	require.Error(t, err)
+	_, err = verify(append([]byte{0}, pack...), "")
+	require.Error(t, err)
+}
+
+func TestAnotherKeyIsRefused(t *testing.T) {
+	h, other := newHouse(t), newHouse(t)
+	h.story(t)
+	_, pack := h.export(t)
+	db, err := migrations.Open(t.Context(), filepath.Join(t.TempDir(), "x.db"))
+	require.NoError(t, err)
+	defer db.Close()
+	log, err := audit.New(t.Context(), audit.Config{
+		Write: db.Write, Read: db.Read, Dir: t.TempDir(), Origin: "callctl/test", Now: time.Now,
+	})
+	require.NoError(t, err)
+	_, err = verify(pack, log.VerifierKey())
+	var refused *VerifyError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, keyFile, refused.File)
+	require.Equal(t, h.log.VerifierKey(), other.log.VerifierKey(), "the fixture's keys are the same by its random source")
+}
+
+// rebuild makes a pack anew from altered content, signed by the log's own key:
+// what an insider with the key could try.
+func (h *house) rebuild(tb testing.TB, change func(m *manifest, entries []packEntry) []packEntry) []byte {
+	tb.Helper()
+	_, pack := h.export(tb)
+	v := &verification{pack: pack}
+	var err error
+	v.files, err = readZip(pack, packNames())
+	require.NoError(tb, err)
+	require.NoError(tb, v.readKey(""))
+	require.NoError(tb, v.checkManifest())
+	require.NoError(tb, v.checkCheckpoint())
+	require.NoError(tb, v.checkEntries())
+	m := v.manifest
+	m.Files = nil
+	entries := change(&m, v.entries)
+	out, err := buildPack(m, v.cp, v.key, entries, h.log.Sign)
+	require.NoError(tb, err)
+	return out
+}
+
+// Whoever holds the log's key can sign any manifest, but not change what the
+// tree says.
+func TestPacksThatTheKeyHolderForgesAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(m *manifest, e []packEntry) []packEntry
+		entry  int64 // -1 for none, -2 when the pack must be accepted
+	}{
+		{"unchanged", func(_ *manifest, e []packEntry) []packEntry { return e }, -2},
+		{"erased payload", func(_ *manifest, e []packEntry) []packEntry {
+			e[2].Salt, e[2].Payload = nil, nil
+			return e
+		}, -2},
+		{"payload changed", func(_ *manifest, e []packEntry) []packEntry {
+			e[1].Payload = []byte(`{"id":"other"}`)
+			return e
+		}, 3},
+		{"salt changed", func(_ *manifest, e []packEntry) []packEntry {
+			e[1].Salt = slices.Clone(e[0].Salt)
+			return e
+		}, 3},
+		{"middle left out", func(_ *manifest, e []packEntry) []packEntry { return slices.Delete(e, 3, 4) }, 6},
+		{"first left out", func(_ *manifest, e []packEntry) []packEntry { return e[1:] }, 3},
+		{"end left out", func(_ *manifest, e []packEntry) []packEntry { return e[:len(e)-1] }, 8},
+		{"swapped", func(_ *manifest, e []packEntry) []packEntry {
+			e[2], e[3] = e[3], e[2]
+			return e
+		}, 5},
+		{"time moved", func(_ *manifest, e []packEntry) []packEntry {
+			e[4].Time = e[4].Time.Add(time.Hour)
+			return e
+		}, 6},
+		{"kind changed", func(_ *manifest, e []packEntry) []packEntry {
+			e[4].Kind = "permission.granted"
+			return e
+		}, 6},
+		{"proof of another", func(_ *manifest, e []packEntry) []packEntry {
+			e[4].Proof = e[5].Proof
+			return e
+		}, 6},
+		{"somebody else's name", func(m *manifest, e []packEntry) []packEntry {
+			m.User = bob
+			return e
+		}, -1},
+		{"another actor", func(m *manifest, e []packEntry) []packEntry {
+			m.Actor = "nobody"
+			return e
+		}, -1},
+		{"another subject", func(m *manifest, e []packEntry) []packEntry {
+			m.Subject = "s-bob"
+			return e
+		}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHouse(t)
+			h.story(t)
+			_, err := verify(h.rebuild(t, c.change), h.log.VerifierKey())
+			if c.entry == -2 {
+				require.NoError(t, err)
+				return
+			}
+			var refused *VerifyError
+			require.ErrorAs(t, err, &refused)
+			require.Equal(t, c.entry, refused.Entry, err)
+		})
+	}
+}
+
+// A false summary is refused even when the log's key signed it.
+func TestFalseSummaryIsRefused(t *testing.T) {
+	h := newHouse(t)
+	h.story(t)
+	_, pack := h.export(t)
+	v := &verification{pack: pack}
+	var err error
+	v.files, err = readZip(pack, packNames())
+	require.NoError(t, err)
+	require.NoError(t, v.readKey(""))
+	require.NoError(t, v.checkManifest())
+	m := v.manifest
+	v.files[1].content = []byte("No dials at all.\n")
+	m.Files[1] = manifestFileOf{summaryFile, len(v.files[1].content), hexSHA256(v.files[1].content)}
+	v.files[5].content, err = encodeManifest(m)
+	require.NoError(t, err)
+	v.files[6].content, err = h.log.Sign(signedText(v.files[5].content))
+	require.NoError(t, err)
+	_, err = verify(writeZip(v.files), "")
+	var refused *VerifyError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, summaryFile, refused.File)
+}
+
+func TestStatementsCountDialsByPosition(t *testing.T) {
+	at := time.Date(2026, 11, 22, 18, 0, 0, 0, time.UTC)
+	var list []packEntry
+	for i, kind := range []string{
+		kindGranted, kindAttempted, kindRevoked, kindAttempted, kindGranted, kindAttempted, kindDNCAdded, kindDNCLifted, kindAttempted,
+	} {
+		list = append(list, packEntry{Index: int64(10 * i), Time: at.Add(time.Duration(-i) * time.Hour), Kind: kind})
+	}
+	require.Equal(t, []string{
+		"Permission withdrawn or refused at entry 20, 2026-11-22 16:00:00.000 UTC. " +
+			"Dials after it, up to entry 40 (permission.granted): entry 30 at 2026-11-22 15:00:00.000 UTC.",
+		"On the do-not-call list since entry 60, 2026-11-22 12:00:00.000 UTC. " +
+			"Dials after it, up to entry 70 (dnc.lifted): none.",
+	}, statements(list))
+	require.Equal(t, []string{"No opt-out, revocation or refusal is recorded."}, statements(nil))
+}
+
+func FuzzVerify(f *testing.F) {
+	h := newHouse(f)
+	h.story(f)
+	_, pack := h.export(f)
+	f.Add(pack)
+	f.Add([]byte{})
+	f.Add(pack[:len(pack)/2])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		_, err := verify(b, "")
+		if string(b) == string(pack) {
+			require.NoError(t, err)
+			return
+		}
+		var refused *VerifyError
+		require.True(t, errors.As(err, &refused), fmt.Sprint(err))
+		require.NotEmpty(t, refused.Error())
+	})
+}
