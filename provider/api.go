@@ -130,8 +130,7 @@ func (a *API) do(ctx context.Context, method, path string, body []byte) (Answer,
 
 // withoutURL drops the address that net/http puts before its errors.
 func withoutURL(err error) error {
-	var at *url.Error
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*url.Error](err); ok {
 		return at.Err
 	}
 	return err
@@ -145,7 +144,7 @@ func (a Answer) OK() bool { return a.Status >= 200 && a.Status < 300 }
 func (a Answer) RetryAfter(now time.Time) time.Duration {
 	text := strings.TrimSpace(a.Header.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second //nolint:gosec // 31 bits of seconds fit
+		return time.Duration(seconds) * time.Second
 	}
 	at, err := http.ParseTime(text)
 	if err != nil || !at.After(now) {

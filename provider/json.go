@@ -105,8 +105,7 @@ func (l *level) add(body []byte) error {
 // the members that it needs.
 func Unmarshal(raw []byte, v any) error {
 	err := json.Unmarshal(raw, v)
-	var mistyped *json.UnmarshalTypeError
-	if errors.As(err, &mistyped) {
+	if _, mistyped := errors.AsType[*json.UnmarshalTypeError](err); mistyped {
 		return nil
 	}
 	if err != nil {

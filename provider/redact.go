@@ -12,7 +12,7 @@ const maxMessage = 300
 // personal matches what names a person in a provider's error text: phone numbers
 // however they are spaced, BSUIDs, and call and message ids, whose base64 holds
 // the number.
-var personal = regexp.MustCompile( //nolint:gochecknoglobals // compiled once, never changed
+var personal = regexp.MustCompile(
 	`(?:wacid|wamid)\.\S+|\b[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{8,}|\+?\d(?:[ .()/-]{0,2}\d){6,}`)
 
 // Redact makes a provider's words fit for an error that will be logged: numbers

@@ -25,7 +25,7 @@ func TestScalarTime(t *testing.T) {
 	second := time.Date(2025, 12, 31, 8, 0, 0, 0, time.UTC)
 	for text, want := range map[provider.Scalar]time.Time{
 		"1767168000":                  second,
-		" 1767168000 ":                second,
+		"1767168000\n":                second,
 		"1.767168e9":                  second,
 		"2025-12-31T08:00:00Z":        second,
 		"2025-12-31T08:00:00.00Z":     second,

@@ -2,12 +2,12 @@ package provider
 
 import "strings"
 
-// Malformed names a part of a delivery that is of a known kind and could not be
+// MalformedError names a part of a delivery that is of a known kind and could not be
 // read, such as "message.timestamp". It never holds a value of the delivery.
-type Malformed string
+type MalformedError string
 
 // Error implements error; it is the entry in Delivery.Unknown.
-func (m Malformed) Error() string { return "malformed:" + string(m) }
+func (m MalformedError) Error() string { return "malformed:" + string(m) }
 
 // maxWord bounds a provider's word in an Unknown name.
 const maxWord = 64

@@ -11,7 +11,7 @@ import (
 // bsuid is a business-scoped user id: two letters of a country, a dot and at
 // most 128 letters and digits; a parent's has "ENT." between (protocol: Meta,
 // business-scoped user IDs).
-var bsuid = regexp.MustCompile(`^[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}$`) //nolint:gochecknoglobals // compiled once, never changed
+var bsuid = regexp.MustCompile(`^[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}$`)
 
 // ParseUser reads a user's address as providers write it. A phone number, with
 // or without its plus, becomes "+" and digits; a BSUID stays as it is; ok is

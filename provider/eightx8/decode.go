@@ -23,12 +23,12 @@ func (a *Account) Decode(raw []byte, auth permissions.Auth) (provider.Delivery, 
 		return provider.Delivery{}, fmt.Errorf("8x8: %w", err)
 	}
 	var e envelope
-	if trimmed := bytes.TrimSpace(raw); trimmed[0] != '{' || provider.Unmarshal(raw, &e) != nil {
-		return nothing(provider.Malformed("body").Error()), nil
-	}
 	var m inbound
-	if len(e.Payload) > 0 && provider.Unmarshal(e.Payload, &m) != nil {
-		return nothing(provider.Malformed("payload").Error()), nil
+	if readable := object(raw, &e); !readable {
+		return nothing(provider.MalformedError("body").Error()), nil
+	}
+	if readable := len(e.Payload) == 0 || object(e.Payload, &m); !readable {
+		return nothing(provider.MalformedError("payload").Error()), nil
 	}
 	if m.SubAccountID != "" && string(m.SubAccountID) != a.cfg.SubAccount {
 		return provider.Delivery{}, fmt.Errorf("8x8: %w", provider.ErrWrongAccount)
@@ -40,7 +40,7 @@ func (a *Account) Decode(raw []byte, auth permissions.Auth) (provider.Delivery, 
 		return nothing(provider.Unknown("channel", m.Recipient.Channel.Lower())), nil
 	}
 	if m.Recipient.ChannelID == "" {
-		return nothing(provider.Malformed("recipient.channelId").Error()), nil
+		return nothing(provider.MalformedError("recipient.channelId").Error()), nil
 	}
 	if !m.Recipient.ChannelID.Is(a.cfg.Channel) {
 		return provider.Delivery{}, fmt.Errorf("8x8: %w", provider.ErrWrongAccount)
@@ -50,6 +50,11 @@ func (a *Account) Decode(raw []byte, auth permissions.Auth) (provider.Delivery, 
 		return nothing(unknown), nil
 	}
 	return provider.Delivery{Facts: []permissions.Event{fact}}, nil
+}
+
+// object reads valid JSON into v; false when it is no object.
+func object(raw []byte, v any) bool {
+	return bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) && provider.Unmarshal(raw, v) == nil
 }
 
 // nothing is a delivery without facts.
@@ -64,7 +69,7 @@ func (a *Account) fact(m inbound, raw json.RawMessage, auth permissions.Auth) (f
 		user, ok = provider.ParseUser(string(m.User.ChannelUserID))
 	}
 	if !ok {
-		return fact, provider.Malformed("user").Error()
+		return fact, provider.MalformedError("user").Error()
 	}
 	fact = permissions.Event{
 		ID: eventID(m, raw), Pair: a.pair(user), Account: a.cfg.Name, Auth: auth,
@@ -108,7 +113,7 @@ func (a *Account) interactive(fact *permissions.Event, m inbound) (unknown strin
 // an opt-out, which must not be lost.
 func (a *Account) messaged(fact *permissions.Event, m inbound, text provider.Scalar) error {
 	if text == "" {
-		return provider.Malformed("content")
+		return provider.MalformedError("content")
 	}
 	fact.Kind, fact.Text, fact.At = permissions.Messaged, string(text), a.timeOrNow(m.Timestamp)
 	return nil
@@ -126,22 +131,22 @@ func (a *Account) reply(fact *permissions.Event, m inbound) error {
 		return nil
 	}
 	if !r.Response.Is("accept") {
-		return provider.Malformed("callPermissionReply.response")
+		return provider.MalformedError("callPermissionReply.response")
 	}
 	if m.Umid == "" {
-		return provider.Malformed("umid")
+		return provider.MalformedError("umid")
 	}
 	at, err := m.Timestamp.Time()
 	if err != nil {
-		return provider.Malformed("timestamp")
+		return provider.MalformedError("timestamp")
 	}
 	permanent, err := r.IsPermanent.Bool()
 	if err != nil {
-		return provider.Malformed("callPermissionReply.isPermanent")
+		return provider.MalformedError("callPermissionReply.isPermanent")
 	}
 	if r.ExpirationTimestamp != "" {
 		if fact.Expires, err = r.ExpirationTimestamp.Time(); err != nil {
-			return provider.Malformed("callPermissionReply.expirationTimestamp")
+			return provider.MalformedError("callPermissionReply.expirationTimestamp")
 		}
 	}
 	fact.Kind, fact.At, fact.Permanent = permissions.Granted, at, permanent && fact.Expires.IsZero()

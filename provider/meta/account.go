@@ -61,8 +61,8 @@ var (
 )
 
 var (
-	digits  = regexp.MustCompile(`^[0-9]{1,32}$`)        //nolint:gochecknoglobals // compiled once, never changed
-	version = regexp.MustCompile(`^v[0-9]{1,3}\.[0-9]$`) //nolint:gochecknoglobals // compiled once, never changed
+	digits  = regexp.MustCompile(`^[0-9]{1,32}$`)
+	version = regexp.MustCompile(`^v[0-9]{1,3}\.[0-9]$`)
 )
 
 // New checks cfg; errors wrap provider.ErrConfig and name the key, never a value.

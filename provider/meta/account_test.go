@@ -24,7 +24,7 @@ const (
 	userBSUID   = "US.13491208655302741918"
 	parentBSUID = "US.ENT.11815799212886844830"
 	wacid       = "wacid.HBgLMTIxOTU1NTA3MTQVAgASGCAzODg1NTE5NEU1NTBEMTc1RTFFQUY5NjNCQ0FCRkEzRhwYCzE3MDE1NTU4ODU3FQIAAA=="
-	appSecret   = "0123456789abcdef0123456789abcdef" //nolint:gosec // a secret of the tests only
+	appSecret   = "0123456789abcdef0123456789abcdef"
 	verifyToken = "verify-token-of-the-tests"
 )
 

@@ -43,7 +43,7 @@ func (d *decoder) unknown(kind, word string) {
 }
 
 func (d *decoder) malformed(what string) {
-	d.out.Unknown = append(d.out.Unknown, provider.Malformed(what).Error())
+	d.out.Unknown = append(d.out.Unknown, provider.MalformedError(what).Error())
 }
 
 func (d *decoder) body(raw []byte) {

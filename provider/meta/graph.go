@@ -86,8 +86,8 @@ func (a *Account) refusal(answer provider.Answer) *provider.APIError {
 
 // carrierError turns a refusal into the bridge's; other errors stay.
 func carrierError(err error) error {
-	var refused *provider.APIError
-	if !errors.As(err, &refused) {
+	refused, ok := errors.AsType[*provider.APIError](err)
+	if !ok {
 		return err
 	}
 	return &sipbridge.CarrierError{Code: refused.Code, Status: refused.Status, Message: refused.Message}
@@ -101,8 +101,7 @@ func (a *Account) repeat(ctx context.Context, op func() error) error {
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
 		return struct{}{}, a.again(op())
 	}, backoff.WithBackOff(pause), backoff.WithMaxTries(a.retry.tries))
-	var wait *pausedError
-	if errors.As(err, &wait) {
+	if wait, ok := errors.AsType[*pausedError](err); ok {
 		return wait.refused
 	}
 	return err
@@ -115,8 +114,8 @@ func (a *Account) again(err error) error {
 	if errors.Is(err, provider.ErrRequest) {
 		return backoff.Permanent(err)
 	}
-	var refused *provider.APIError
-	if err == nil || !errors.As(err, &refused) {
+	refused, ok := errors.AsType[*provider.APIError](err)
+	if !ok {
 		return err
 	}
 	if refused.Status != 429 && refused.Status < 500 || refused.RetryAfter > a.retry.longest {

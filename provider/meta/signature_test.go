@@ -2,7 +2,7 @@ package meta_test
 
 import (
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // the outdated header must not count
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -134,7 +134,7 @@ func TestAuthenticateRefusesReserialisedJSON(t *testing.T) {
 func TestAuthenticateRefusesEveryBitFlip(t *testing.T) {
 	a, raw := account(t), fixture(t, "replies/1_temporary_accept.json")
 	good := sign(appSecret, raw)
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // repeatable mutations, no secret
+	random := rand.New(rand.NewPCG(1, 2))
 	flips := 100_000
 	if testing.Short() {
 		flips = 5_000
