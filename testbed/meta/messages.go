@@ -1,0 +1,102 @@
+package meta
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// messages answers POST messages: templates, free text and the interactive call
+// permission request (protocol: Meta "messages", "user-call-permissions").
+func (f *Fake) messages(r *http.Request, body map[string]any) (any, *graphError) {
+	to := text(body, "to")
+	if to == "" {
+		return nil, invalidParameter("The parameter to is required")
+	}
+	id, refused := f.accept(digitsOf(to), body)
+	if refused != nil {
+		return nil, refused
+	}
+	if knobs, _ := f.settings(); knobs.MessageStatuses {
+		_ = f.start(r.Context(), func(ctx context.Context) { f.postStatuses(ctx, digitsOf(to), id) })
+	}
+	return map[string]any{
+		"messaging_product": "whatsapp",
+		"contacts":          []any{map[string]any{"input": to, "wa_id": digitsOf(to)}},
+		"messages":          []any{map[string]any{"id": id}},
+	}, nil
+}
+
+// accept takes the message in or refuses it, and mints its id.
+func (f *Fake) accept(digits string, body map[string]any) (string, *graphError) {
+	now := time.Now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	u := f.user(digits)
+	request := false
+	switch kind := text(body, "type"); kind {
+	case "template":
+		name := text(body, "template", "name")
+		if name == "" || text(body, "template", "language", "code") == "" {
+			return "", invalidParameter("template needs name and language.code")
+		}
+		request = len(f.cfg.PermissionTemplates) == 0 || slices.Contains(f.cfg.PermissionTemplates, name)
+	case "text", "interactive":
+		if !now.Before(u.windowEnds) {
+			return "", refusal(http.StatusBadRequest, 131047, "(#131047) Re-engagement message",
+				"Message failed to send because more than 24 hours have passed since the customer last replied")
+		}
+		request = text(body, "interactive", "type") == "call_permission_request"
+		if kind == "text" && text(body, "text", "body") == "" {
+			return "", invalidParameter("text.body is required")
+		}
+		if request && text(body, "interactive", "action", "name") != "call_permission_request" {
+			return "", invalidParameter("interactive.action.name must be call_permission_request")
+		}
+	default:
+		return "", refusal(http.StatusBadRequest, 131009, "(#131009) Parameter value is not valid", "type")
+	}
+	id := mintWamid()
+	if request {
+		if refused := f.request(u, now); refused != nil {
+			return "", refused
+		}
+		u.request = id
+	}
+	return id, nil
+}
+
+// request counts a call permission request. The caller holds mu.
+func (f *Fake) request(u *user, now time.Time) *graphError {
+	if u.permission(now) == "permanent" {
+		return refusal(http.StatusBadRequest, 138017, "(#138017) Permanent permission already exists",
+			"The user has granted permanent call permission")
+	}
+	if reached(within(u.requests, now, day), f.cfg.Limits.RequestsPerDay) ||
+		reached(within(u.requests, now, week), f.cfg.Limits.RequestsPerWeek) {
+		return refusal(http.StatusBadRequest, 138009, "(#138009) Call permission request limit reached",
+			"The business has reached the limit of call permission requests to this user")
+	}
+	u.requests = append(u.requests, now)
+	return nil
+}
+
+func (f *Fake) postStatuses(ctx context.Context, digits, id string) {
+	for _, status := range []string{"sent", "delivered"} {
+		_ = f.post(ctx, Webhook{Field: "messages", Value: f.value("statuses", map[string]any{
+			"id": id, "status": status, "timestamp": stamp(time.Now()), "recipient_id": digits,
+		})})
+	}
+}
+
+// digitsOf keeps the digits of a phone number.
+func digitsOf(number string) string {
+	digits := make([]byte, 0, len(number))
+	for i := range len(number) {
+		if number[i] >= '0' && number[i] <= '9' {
+			digits = append(digits, number[i])
+		}
+	}
+	return string(digits)
+}
