@@ -62,3 +62,15 @@ type Decision struct {
 	Grant      string    `json:"grant,omitempty"` // event id of the grant relied on
 	AuditIndex int64     `json:"auditIndex"`      // -1 for a dry run
 }
+
+// Refusal is the error form of a decision that says no.
+type Refusal struct{ Decision Decision }
+
+// Error implements error.
+func (r *Refusal) Error() string { return "permissions: refused: " + string(r.Decision.Reason) }
+
+// OnlyRefusedFor says whether reason is all that the decision was refused for.
+func (d Decision) OnlyRefusedFor(reason Reason) bool {
+	reasons := d.refusing()
+	return len(reasons) == 1 && reasons[0] == reason
+}

@@ -49,8 +49,9 @@ type Event struct {
 	Permanent bool      `json:"permanent,omitempty"`
 	Expires   time.Time `json:"expires,omitzero"` // the provider's expiry verbatim, zero when absent
 	Automatic bool      `json:"automatic,omitempty"`
-	Ref       string    `json:"ref,omitempty"`      // message or call id that this answers
-	Text      string    `json:"text,omitempty"`     // Messaged: the message; Requested: the text shown
+	Ref       string    `json:"ref,omitempty"`      // message, call or event id that this answers
+	Request   string    `json:"request,omitempty"`  // id of the Requested event behind Ref; set by Record
+	Text      string    `json:"text,omitempty"`     // Messaged: the message; Requested: the text shown. Kept in the audit only
 	Template  string    `json:"template,omitempty"` // Requested: name/language
 	CallID    string    `json:"callId,omitempty"`   // Attempted, Settled, Called
 	Purpose   string    `json:"purpose,omitempty"`

@@ -1,19 +1,18 @@
 // Package callback turns "call this person in this window" into dial attempts at
 // a permitted, decent hour.
+//
+// A [Callback] is a durable row. Its states are written together with their
+// audit entries, before the dial that they announce: after a crash a callback
+// that was dialling is unknown, and is never dialled again by itself.
 package callback
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"time"
 
-	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/geo"
 	"github.com/callctl/callctl/permissions"
 )
-
-var errSkeleton = errors.New("callback: not built yet")
 
 // State of a callback.
 type State string
@@ -27,6 +26,19 @@ const (
 	Refused   State = "refused"   // by the gate; Reason says why
 	Cancelled State = "cancelled" // by the API, or because permission was withdrawn
 	Unknown   State = "unknown"   // a crash hid the outcome; not dialled again
+)
+
+// Reasons of a callback beside those of the gate. A dial that ended otherwise
+// has its [permissions.Outcome] as reason.
+const (
+	WindowPassed permissions.Reason = "window_passed" // no dial was possible before NotAfter
+	DialFailed   permissions.Reason = "dial_failed"   // the dialer broke before there was an outcome
+)
+
+// The orders in which the two legs are dialled.
+const (
+	AgentFirst = "agent_first"
+	UserFirst  = "user_first"
 )
 
 // Callback is one promise to call.
@@ -45,10 +57,9 @@ type Callback struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	Actor     string
-}
 
-// ErrNotFound is returned for an unknown id.
-var ErrNotFound = errors.New("callback: not found")
+	due time.Time // next dial
+}
 
 // Dial is what the scheduler asks the dialer to do.
 type Dial struct {
@@ -62,54 +73,8 @@ type Dial struct {
 }
 
 // Dialer places one call and blocks until it has ended; it authorises with the
-// gate itself. A refusal is returned as *permissions.Refusal.
+// gate itself. A refusal is returned as *permissions.Refusal. When ctx ends the
+// dialer stops what has not been answered and returns soon.
 type Dialer interface {
 	Dial(ctx context.Context, d Dial) (permissions.Outcome, error)
-}
-
-// Config is what a Scheduler needs.
-type Config struct {
-	Log    *audit.Log
-	Read   *sql.DB
-	Ledger *permissions.Ledger
-	Dialer Dialer
-	Now    func() time.Time
-	NewID  func() string
-}
-
-// Scheduler owns the callbacks. Safe for concurrent use.
-type Scheduler struct{}
-
-// New checks cfg and returns the scheduler.
-func New(cfg Config) (*Scheduler, error) { return nil, errSkeleton }
-
-// Run dials what is due until ctx ends and then waits for its dials.
-func (s *Scheduler) Run(ctx context.Context) error { return errSkeleton }
-
-// Add stores a callback durably. A zero NotBefore means now, a zero NotAfter one
-// hour later. It fails with *permissions.Refusal when the gate would refuse for
-// the whole window for a reason that waiting does not cure.
-func (s *Scheduler) Add(ctx context.Context, c Callback) (Callback, error) {
-	return Callback{}, errSkeleton
-}
-
-// Get returns one callback or ErrNotFound.
-func (s *Scheduler) Get(ctx context.Context, id string) (Callback, error) {
-	return Callback{}, errSkeleton
-}
-
-// List lists callbacks, newest first, by cursor.
-func (s *Scheduler) List(ctx context.Context, p permissions.Page) (list []Callback, next string, err error) {
-	return nil, "", errSkeleton
-}
-
-// Cancel ends a pending callback.
-func (s *Scheduler) Cancel(ctx context.Context, id, actor string) (Callback, error) {
-	return Callback{}, errSkeleton
-}
-
-// CancelUser cancels every pending callback of a user, in tx, and returns how
-// many there were. A callback that is dialling is left to its call.
-func (s *Scheduler) CancelUser(ctx context.Context, tx *audit.Tx, r permissions.Revocation) (int, error) {
-	return 0, errSkeleton
 }

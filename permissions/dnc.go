@@ -1,0 +1,161 @@
+package permissions
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/callctl/callctl/compliance/audit"
+)
+
+// The sources of a do-not-call entry.
+const (
+	sourceMessage = "message"
+	sourceAPI     = "api"
+)
+
+// DoNotCallEntry is a line of the do-not-call list.
+type DoNotCallEntry struct {
+	User   User      `json:"user"`
+	Since  time.Time `json:"since"`
+	Source string    `json:"source"` // message, api, import
+	Actor  string    `json:"actor,omitempty"`
+	Reason string    `json:"reason,omitempty"`
+	Event  string    `json:"event"`
+}
+
+// AddDoNotCall puts a user on the list for all businesses, with actor and reason.
+// A user who is on it already stays under the first entry.
+func (l *Ledger) AddDoNotCall(ctx context.Context, u User, actor, reason string) error {
+	return l.operator(ctx, u, Event{Kind: OptedOut, Actor: actor, Reason: reason})
+}
+
+// RemoveDoNotCall lifts the entry; it restores no permission: only a grant that
+// the user gives afterwards counts. [ErrNotListed] when there is none.
+func (l *Ledger) RemoveDoNotCall(ctx context.Context, u User, actor, reason string) error {
+	return l.operator(ctx, u, Event{Kind: OptOutLifted, Actor: actor, Reason: reason})
+}
+
+// operator records a do-not-call event that a person or program asked for.
+func (l *Ledger) operator(ctx context.Context, u User, e Event) error {
+	u = u.canonical()
+	if !u.Valid() {
+		return ErrUser
+	}
+	return l.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
+		_, listed, err := doNotCall(ctx, tx, u)
+		switch {
+		case err != nil:
+			return err
+		case e.Kind == OptedOut && listed:
+			return nil
+		case e.Kind == OptOutLifted && !listed:
+			return ErrNotListed
+		}
+		e.ID, e.Pair, e.At, e.Auth = "callctl/dnc/"+l.cfg.NewID(), Pair{User: u}, tx.Now(), AuthOperator
+		if e.Kind == OptOutLifted {
+			if e.At, err = l.afterOptOut(ctx, tx, u, e.At); err != nil {
+				return err
+			}
+		}
+		_, err = l.RecordTx(ctx, tx, e)
+		return err
+	})
+}
+
+// afterOptOut is now, or right after the opt-out when the provider's clock that
+// dated it is ahead of ours: a tie would go to the opt-out.
+func (l *Ledger) afterOptOut(ctx context.Context, q querier, u User, now time.Time) (time.Time, error) {
+	subject, err := subjectOf(ctx, q, u)
+	if err != nil {
+		return now, err
+	}
+	events, err := scanEvents(ctx, q, selectOptOuts, subject)
+	if err != nil {
+		return now, err
+	}
+	for _, e := range events {
+		if e.Kind == OptedOut && !now.After(e.At) {
+			now = e.At.Add(time.Millisecond)
+		}
+	}
+	return now, nil
+}
+
+// refreshDoNotCall brings a subject's line of the list up to date with the
+// opt-out that is in force.
+func (l *Ledger) refreshDoNotCall(ctx context.Context, tx *audit.Tx, subject string) error {
+	stored, err := scanEvents(ctx, tx, selectOptOuts, subject)
+	if err != nil {
+		return err
+	}
+	events := make([]Event, len(stored))
+	for i, r := range stored {
+		events[i] = r.Event
+	}
+	o := fold(events).inForce()
+	if o == nil {
+		_, err = tx.ExecContext(ctx, deleteDNC, subject)
+	} else {
+		_, err = tx.ExecContext(ctx, upsertDNC, subject, o.At.UnixMilli(), o.source(), o.Actor, o.Reason, o.ID)
+	}
+	if err != nil {
+		return fmt.Errorf("store do-not-call: %w", err)
+	}
+	return nil
+}
+
+// inForce is the first opt-out since the last lifting, nil when none stands: the
+// entry dates from there, however often it was repeated.
+func (h *history) inForce() *Event {
+	var first *Event
+	for i := range h.events {
+		switch e := &h.events[i]; e.Kind {
+		case OptedOut:
+			if first == nil {
+				first = e
+			}
+		case OptOutLifted:
+			first = nil
+		}
+	}
+	return first
+}
+
+// source says how an opt-out came.
+func (e *Event) source() string {
+	if e.Auth == AuthOperator {
+		return sourceAPI
+	}
+	return sourceMessage
+}
+
+// DoNotCall returns the user's entry, ok false when there is none.
+func (l *Ledger) DoNotCall(ctx context.Context, u User) (DoNotCallEntry, bool, error) {
+	return doNotCall(ctx, l.cfg.Read, u.canonical())
+}
+
+func doNotCall(ctx context.Context, q querier, u User) (DoNotCallEntry, bool, error) {
+	subject, err := subjectOf(ctx, q, u)
+	if err != nil || subject == "" {
+		return DoNotCallEntry{}, false, err
+	}
+	e, _, err := scanEntry(q.QueryRowContext(ctx, selectDNC, subject))
+	if errors.Is(err, sql.ErrNoRows) {
+		return DoNotCallEntry{}, false, nil
+	}
+	if err != nil {
+		return DoNotCallEntry{}, false, fmt.Errorf("read do-not-call: %w", err)
+	}
+	e.User = u
+	return e, true, nil
+}
+
+func scanEntry(row interface{ Scan(dest ...any) error }) (e DoNotCallEntry, subject string, err error) {
+	var since int64
+	err = row.Scan(&subject, &since, &e.Source, &e.Actor, &e.Reason, &e.Event)
+	e.Since = time.UnixMilli(since).UTC()
+	return e, subject, err
+}

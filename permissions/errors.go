@@ -1,0 +1,30 @@
+package permissions
+
+import "errors"
+
+var (
+	// ErrConfig is wrapped by [New] when a [Config] lacks something or names a
+	// rule pack that does not exist.
+	ErrConfig = errors.New("permissions: invalid configuration")
+	// ErrPack is wrapped when the embedded rules or words contradict themselves.
+	ErrPack = errors.New("permissions: invalid rule pack")
+	// ErrEvent is wrapped for an event without identity: it needs an ID, a known
+	// kind, a user, and a business unless it concerns all of them.
+	ErrEvent = errors.New("permissions: invalid event")
+	// ErrUser is returned where a number or BSUID is required and none is given.
+	ErrUser = errors.New("permissions: neither a phone number nor a BSUID")
+	// ErrCallID is returned when an attempt has no call id or one already used.
+	ErrCallID = errors.New("permissions: call id is missing or was used before")
+	// ErrAskID is returned when a request has no id, one already used, or one
+	// that no request has.
+	ErrAskID = errors.New("permissions: request id is missing, used before or unknown")
+	// ErrOutcome is returned for an outcome outside the closed set.
+	ErrOutcome = errors.New("permissions: unknown outcome")
+	// ErrSettled is returned when an attempt is settled a second time with
+	// another outcome, or does not exist.
+	ErrSettled = errors.New("permissions: attempt is not open, or ended otherwise")
+	// ErrNotListed is returned when a do-not-call entry to lift does not exist.
+	ErrNotListed = errors.New("permissions: not on the do-not-call list")
+	// ErrCursor is returned for a cursor that no listing handed out.
+	ErrCursor = errors.New("permissions: invalid cursor")
+)

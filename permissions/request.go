@@ -1,0 +1,120 @@
+package permissions
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/callctl/callctl/compliance/audit"
+)
+
+// Ask is a call permission request about to be sent.
+type Ask struct {
+	Pair     Pair
+	ID       string // ours, unique; becomes the provider's opaque id where it has one
+	Template string // name/language
+	Text     string // the text shown
+	Purpose  string
+	Actor    string
+}
+
+// AuthorizeRequest is Authorize for asking: it decides, and when allowed records
+// the Requested event before anything is sent, so that a request whose sending
+// failed counts against the limits. The returned Decision is audited. An id that
+// was used before is [ErrAskID].
+func (l *Ledger) AuthorizeRequest(ctx context.Context, a Ask) (Decision, error) {
+	if a.ID == "" {
+		return Decision{}, ErrAskID
+	}
+	var d Decision
+	err := l.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
+		if used, err := exists(ctx, tx, selectEventSeen, requestEvent(a.ID)); err != nil || used {
+			return orUsed(err, ErrAskID)
+		}
+		v, err := l.load(ctx, tx, a.Pair)
+		if err != nil {
+			return err
+		}
+		var e *evaluation
+		d, e = l.decide(v, RequestPermission, tx.Now())
+		if err := l.auditDecision(ctx, tx, &d, e, asked{Ask: a.ID, Template: a.Template, Purpose: a.Purpose, Actor: a.Actor}); err != nil || !d.Allow {
+			return err
+		}
+		_, err = l.RecordTx(ctx, tx, Event{
+			ID: requestEvent(a.ID), Kind: Requested, Pair: v.pair, At: tx.Now(),
+			Account: v.business.Account, Auth: AuthSelf, Actor: a.Actor,
+			Text: a.Text, Template: a.Template, Purpose: a.Purpose,
+		})
+		return err
+	})
+	if err != nil {
+		return Decision{}, err
+	}
+	return d, nil
+}
+
+// requestEvent is the id of the Requested event of an ask.
+func requestEvent(ask string) string { return "callctl/request/" + ask }
+
+// LinkRequest ties the provider's id of the message that carried a request to
+// the request, so that the reply that names it is known to answer it. Linking
+// the same twice is no error; an unknown ask is [ErrAskID].
+func (l *Ledger) LinkRequest(ctx context.Context, askID, providerMessageID string) error {
+	message := messageKey(providerMessageID)
+	if askID == "" || message == "" {
+		return ErrAskID
+	}
+	return l.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
+		event := requestEvent(askID)
+		linked, err := requestOf(ctx, tx, message)
+		if err != nil || linked == event {
+			return err
+		}
+		if linked != "" {
+			return fmt.Errorf("%w: the message carried another request", ErrAskID)
+		}
+		var subject string
+		err = tx.QueryRowContext(ctx, selectRequestSubject, event).Scan(&subject)
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrAskID
+		}
+		if err != nil {
+			return fmt.Errorf("read request: %w", err)
+		}
+		payload := struct {
+			Request string `json:"request"`
+			Message string `json:"message"`
+		}{event, message}
+		index, err := tx.Append(ctx, audit.Record{Kind: "permission.request_sent", Subject: subject, Payload: payload})
+		if err != nil {
+			return fmt.Errorf("audit request: %w", err)
+		}
+		if _, err := tx.ExecContext(ctx, insertRequestMessage, message, event, tx.Now().UnixMilli(), index); err != nil {
+			return fmt.Errorf("link request: %w", err)
+		}
+		return nil
+	})
+}
+
+// providerPrefix is the provider's name that ids in the ledger carry.
+var providerPrefix = regexp.MustCompile(`^[a-z0-9]{1,16}/`)
+
+// messageKey is a provider's message id without the provider's name, because
+// replies quote it bare.
+func messageKey(id string) string { return providerPrefix.ReplaceAllString(id, "") }
+
+// requestOf is the id of the Requested event that the message carried, "" when
+// none did.
+func requestOf(ctx context.Context, q querier, message string) (string, error) {
+	if message == "" {
+		return "", nil
+	}
+	var event string
+	err := q.QueryRowContext(ctx, selectRequestMessage, messageKey(message)).Scan(&event)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", fmt.Errorf("read request: %w", err)
+	}
+	return event, nil
+}

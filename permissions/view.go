@@ -1,0 +1,142 @@
+package permissions
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/callctl/callctl/geo"
+)
+
+// querier is what a read needs: a pool, a transaction or a snapshot.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// view is everything that a decision looks at, read in one snapshot.
+type view struct {
+	pair      Pair // canonical
+	business  Business
+	known     bool // the business is one of ours
+	subject   string
+	addresses []User // every address of the user, the asked one first
+	events    []Event
+	open      string // call id of the attempt in progress
+}
+
+// load reads the view of a pair.
+func (l *Ledger) load(ctx context.Context, q querier, p Pair) (*view, error) {
+	p = p.canonical()
+	v := &view{pair: p, addresses: []User{p.User}}
+	v.business, v.known = l.businesses[p.Business]
+	subject, err := subjectOf(ctx, q, p.User)
+	if err != nil || subject == "" {
+		return v, err
+	}
+	v.subject = subject
+	aliases, err := aliasesOf(ctx, q, subject)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range aliases {
+		if a != p.User {
+			v.addresses = append(v.addresses, a)
+		}
+	}
+	if v.events, err = stateEvents(ctx, q, subject, p.Business); err != nil {
+		return nil, err
+	}
+	v.open, err = openAttempt(ctx, q, subject, p.Business)
+	return v, err
+}
+
+// snapshot runs f over one consistent view of the database.
+func (l *Ledger) snapshot(ctx context.Context, f func(q querier) error) error {
+	tx, err := l.cfg.Read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return fmt.Errorf("begin reading: %w", err)
+	}
+	return errors.Join(f(tx), tx.Rollback())
+}
+
+func subjectOf(ctx context.Context, q querier, u User) (string, error) {
+	var subject string
+	err := q.QueryRowContext(ctx, selectSubject, string(u)).Scan(&subject)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", fmt.Errorf("read subject: %w", err)
+	}
+	return subject, nil
+}
+
+func aliasesOf(ctx context.Context, q querier, subject string) ([]User, error) {
+	return column[User](ctx, q, selectAliases, subject)
+}
+
+func openAttempt(ctx context.Context, q querier, subject string, business geo.E164) (string, error) {
+	var call string
+	err := q.QueryRowContext(ctx, selectOpenAttempt, string(business), subject, subject).Scan(&call)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", fmt.Errorf("read open attempt: %w", err)
+	}
+	return call, nil
+}
+
+// stateEvents are the events that the projection of a pair is made of: its own
+// without the talk, and the user's opt-outs towards any business.
+func stateEvents(ctx context.Context, q querier, subject string, business geo.E164) ([]Event, error) {
+	recorded, err := scanEvents(ctx, q, selectStateEvents, subject, string(business))
+	if err != nil {
+		return nil, err
+	}
+	events := make([]Event, len(recorded))
+	for i, r := range recorded {
+		events[i] = r.Event
+	}
+	return events, nil
+}
+
+func scanEvents(ctx context.Context, q querier, query string, args ...any) (out []Recorded, err error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var r Recorded
+		var body []byte
+		if err := rows.Scan(&r.AuditIndex, &r.Pair.Business, &body); err != nil {
+			return nil, fmt.Errorf("read events: %w", err)
+		}
+		if err := json.Unmarshal(body, &r.Event); err != nil {
+			return nil, fmt.Errorf("read event %d: %w", r.AuditIndex, err)
+		}
+		out = append(out, r)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	return out, nil
+}
+
+// column reads all rows of a query with one text column.
+func column[T ~string](ctx context.Context, q querier, query string, args ...any) (out []T, err error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read ledger: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, fmt.Errorf("read ledger: %w", err)
+		}
+		out = append(out, T(s))
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read ledger: %w", err)
+	}
+	return out, nil
+}
