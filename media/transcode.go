@@ -102,9 +102,6 @@ func (c *opusToG711) decode(payload []byte) bool {
 	if err != nil {
 		return false
 	}
-	if payload == nil {
-		n = min(n, samples)
-	}
 	if len(c.pcm)+n > cap(c.pcm) { // cannot happen while flush keeps up
 		c.pcm = c.pcm[:0]
 	}

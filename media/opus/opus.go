@@ -25,8 +25,7 @@ var ErrRate = errors.New("opus: unsupported sample rate")
 // Decoder turns packets into mono 16-bit samples. Not safe for concurrent use.
 type Decoder interface {
 	// Decode writes the samples of one packet to pcm, which has room for 120 ms, and
-	// returns their number. A nil packet stands for a lost one: as much as the packet
-	// before is concealed.
+	// returns their number. A nil packet stands for a lost one: 20 ms are concealed.
 	Decode(packet []byte, pcm []int16) (int, error)
 }
 
@@ -58,7 +57,7 @@ func NewDecoder(rate int) (Decoder, error) {
 		return nil, fmt.Errorf("opus: decoder: %w", err)
 	}
 
-	return decoder{d}, nil
+	return decoder{d, rate / 50}, nil
 }
 
 // NewEncoder returns an encoder of mono speech at rate 8000, 12000, 16000, 24000 or
@@ -91,9 +90,15 @@ func supported(rate int) bool {
 	}
 }
 
-type decoder struct{ gopus *gopus.Decoder }
+type decoder struct {
+	gopus *gopus.Decoder
+	frame int
+}
 
 func (d decoder) Decode(packet []byte, pcm []int16) (int, error) {
+	if packet == nil && len(pcm) > d.frame { // the room says how much is concealed
+		pcm = pcm[:d.frame]
+	}
 	n, err := d.gopus.DecodeInt16(packet, pcm)
 	if err != nil {
 		return 0, fmt.Errorf("opus: decode: %w", err)
