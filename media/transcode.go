@@ -85,6 +85,9 @@ func (c *opusToG711) convert(p *packet, out *sender, now time.Time) bool {
 	if p.event {
 		return c.event(p, out, now)
 	}
+	if p.start == p.end {
+		return false
+	}
 	for range min(lost, concealed) {
 		c.decode(nil)
 	}
@@ -101,9 +104,6 @@ func (c *opusToG711) decode(payload []byte) bool {
 	n, err := c.decoder.Decode(payload, c.decoded[:])
 	if err != nil {
 		return false
-	}
-	if len(c.pcm)+n > cap(c.pcm) { // cannot happen while flush keeps up
-		c.pcm = c.pcm[:0]
 	}
 	c.pcm = append(c.pcm, c.decoded[:n]...)
 

@@ -25,7 +25,7 @@ var ErrRate = errors.New("opus: unsupported sample rate")
 // Decoder turns packets into mono 16-bit samples. Not safe for concurrent use.
 type Decoder interface {
 	// Decode writes the samples of one packet to pcm, which has room for 120 ms, and
-	// returns their number. A nil packet stands for a lost one: 20 ms are concealed.
+	// returns their number. A nil or empty packet stands for a lost one: 20 ms are concealed.
 	Decode(packet []byte, pcm []int16) (int, error)
 }
 
@@ -96,7 +96,7 @@ type decoder struct {
 }
 
 func (d decoder) Decode(packet []byte, pcm []int16) (int, error) {
-	if packet == nil && len(pcm) > d.frame { // the room says how much is concealed
+	if len(packet) == 0 && len(pcm) > d.frame { // the room says how much is concealed
 		pcm = pcm[:d.frame]
 	}
 	n, err := d.gopus.DecodeInt16(packet, pcm)
