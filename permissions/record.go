@@ -86,6 +86,9 @@ func (l *Ledger) record(ctx context.Context, tx *audit.Tx, e Event) (bool, error
 	if err != nil {
 		return false, err
 	}
+	if r.Account == "" && r.Auth != AuthOperator {
+		r.Account = l.businesses[r.Pair.Business].Account
+	}
 	if seen, err := exists(ctx, tx, selectEventSeen, e.ID); err != nil || seen {
 		return false, err
 	}

@@ -57,7 +57,11 @@ func (l *Ledger) refresh(ctx context.Context, tx *audit.Tx, r *recording, busine
 		return nil
 	}
 	repeats := cause.Kind == OptedOut && before.doNotCall
-	return l.hand(ctx, tx, l.revocation(h, cause, r, business), repeats)
+	v := revocation(h, cause, r, business)
+	if v.Addresses, err = aliasesOf(ctx, tx, r.subject); err != nil {
+		return err
+	}
+	return l.hand(ctx, tx, v, repeats)
 }
 
 // storedState is what the projection said before an event.
@@ -90,14 +94,11 @@ func (h *history) narrowed(before storedState, recorded string) *Event {
 	return nil
 }
 
-func (l *Ledger) revocation(h *history, cause *Event, r *recording, business geo.E164) Revocation {
+func revocation(h *history, cause *Event, r *recording, business geo.E164) Revocation {
 	v := Revocation{
 		Pair: Pair{Business: business, User: r.Pair.User}, Subject: r.subject, Event: cause.ID,
 		Reason: barReason(cause), DoNotCall: h.optOut != nil, At: cause.At,
-		Account: l.businesses[business].Account, Origin: business == r.Pair.Business,
-	}
-	if v.Account == "" && v.Origin {
-		v.Account = r.Account
+		Account: cause.Account, Origin: business == r.Pair.Business,
 	}
 	if v.DoNotCall {
 		v.Reason, v.Message = DoNotCall, cause.Ref

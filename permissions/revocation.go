@@ -19,7 +19,10 @@ type Revocation struct {
 	Reason    Reason // PermissionDeclined, PermissionRevoked or DoNotCall
 	DoNotCall bool
 	At        time.Time
-	Account   string // of the pair's business
+	Account   string // that the event came through, "" when it came from no provider
+	// Addresses are all addresses of the user, Pair.User among them: a live call
+	// may be under another than the event.
+	Addresses []User
 	// Origin is true for the pair that the event itself names; the other pairs
 	// of an opt-out follow from it.
 	Origin bool

@@ -165,6 +165,12 @@ func (l *Ledger) addressOf(ctx context.Context, q querier, subject string) (User
 	return aliases[0], nil
 }
 
+// Reserved says whether an attempt was ever reserved for a call: without one,
+// nothing was dialled.
+func (l *Ledger) Reserved(ctx context.Context, tx *audit.Tx, call string) (bool, error) {
+	return exists(ctx, tx, selectCallSeen, call)
+}
+
 // Recover settles as OutcomeUnknown every attempt that an earlier process left
 // open, and returns how many there were. Called once at start, before anything
 // can dial.

@@ -165,15 +165,39 @@ func (s *Scheduler) dial(ctx context.Context, c Callback) {
 		CallID: c.CallID, Callback: c.ID, Business: c.Business, User: c.User,
 		Purpose: c.Purpose, Agent: c.Agent, Order: c.Order,
 	})
+	stopped := ctx.Err() != nil && outcome == ""
 	s.conclude(&c, outcome, err)
 	ctx = context.WithoutCancel(ctx) // the end of a call is written also while stopping
 	err = s.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
+		if stopped {
+			if err := s.spare(ctx, tx, &c); err != nil {
+				return err
+			}
+		}
 		_, err := s.move(ctx, tx, &c, Dialling, cause{})
 		return err
 	})
 	if err != nil && s.cfg.Logger != nil {
 		s.cfg.Logger.ErrorContext(ctx, "callback's end not written", "callback", c.ID, "state", c.State, "error", err)
 	}
+}
+
+// spare puts back a callback that was claimed while the process began to stop,
+// when no attempt was reserved for it; with one, the outcome is unknown.
+func (s *Scheduler) spare(ctx context.Context, tx *audit.Tx, c *Callback) error {
+	if c.State != Failed {
+		return nil
+	}
+	reserved, err := s.cfg.Ledger.Reserved(ctx, tx, c.CallID)
+	switch {
+	case err != nil:
+		return err
+	case reserved:
+		c.State, c.Reason = Unknown, permissions.Reason(permissions.OutcomeUnknown)
+	default:
+		c.State, c.Reason = Pending, ""
+	}
+	return nil
 }
 
 // conclude turns what the dialer said into the callback's next state. A refusal
