@@ -90,7 +90,11 @@ func (c *call) openMedia() bool {
 	if c.media.relay != nil {
 		return true
 	}
-	relay, err := media.NewRelay(media.RelayConfig{WhatsApp: c.media.wa, PBX: c.media.pbx, Log: c.b.log})
+	t := c.b.cfg.Timeouts
+	relay, err := media.NewRelay(media.RelayConfig{
+		WhatsApp: c.media.wa, PBX: c.media.pbx, Log: c.b.log,
+		ConnectTimeout: max(t.UserRing, t.AgentRing) + t.MediaUp, // the call's own clock is stricter
+	})
 	if err != nil {
 		c.b.log.Error("no relay", "call", c.id, "error", err)
 		c.end(causeOf(CauseMediaFailed))
