@@ -71,7 +71,7 @@ func (s *Server) callbackRoutes() {
 	}, s.cancelCallback)
 }
 
-func (s *Server) listCallbacks(ctx context.Context, in *pageInput) (*listOutput[Callback], error) {
+func (s *Server) listCallbacks(ctx context.Context, in *PageParams) (*listOutput[Callback], error) {
 	if s.cfg.Callbacks == nil {
 		return listed([]callback.Callback{}, "", showCallback), nil
 	}

@@ -75,7 +75,7 @@ type placedOutput struct {
 }
 
 type callListInput struct {
-	pageInput
+	PageParams
 	State string `query:"state" enum:"live,ended" doc:"Both when absent; live calls are all on the first page"`
 }
 

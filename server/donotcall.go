@@ -15,12 +15,13 @@ type doNotCallInput struct {
 	}
 }
 
-type userInput struct {
+// UserParam is the parameter that names a user.
+type UserParam struct {
 	User string `path:"user" example:"+6591234567" doc:"E.164 (the plus is %2B) or BSUID"`
 }
 
 type liftInput struct {
-	userInput
+	UserParam
 	Reason string `query:"reason" required:"true" minLength:"1" maxLength:"500" doc:"Why, for the audit"`
 }
 
@@ -50,7 +51,7 @@ func (s *Server) doNotCallRoutes() {
 	}, s.liftDoNotCall)
 }
 
-func (s *Server) listDoNotCall(ctx context.Context, in *pageInput) (*listOutput[permissions.DoNotCallEntry], error) {
+func (s *Server) listDoNotCall(ctx context.Context, in *PageParams) (*listOutput[permissions.DoNotCallEntry], error) {
 	found, next, err := s.cfg.Ledger.DoNotCallList(ctx, in.page())
 	if err != nil {
 		return nil, err
@@ -73,7 +74,7 @@ func (s *Server) addDoNotCall(ctx context.Context, in *doNotCallInput) (*doNotCa
 	return &doNotCallOutput{Location: "/v1/dnc/" + url.QueryEscape(string(u)), Body: e}, nil
 }
 
-func (s *Server) getDoNotCall(ctx context.Context, in *userInput) (*doNotCallOutput, error) {
+func (s *Server) getDoNotCall(ctx context.Context, in *UserParam) (*doNotCallOutput, error) {
 	u, err := parseUser("path.user", in.User)
 	if err != nil {
 		return nil, err

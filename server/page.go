@@ -2,13 +2,13 @@ package server
 
 import "github.com/callctl/callctl/permissions"
 
-// pageInput pages a list.
-type pageInput struct {
+// PageParams are the parameters that page a list.
+type PageParams struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"At most this many"`
 	Cursor string `query:"cursor" maxLength:"512" doc:"nextCursor of the page before"`
 }
 
-func (p pageInput) page() permissions.Page {
+func (p PageParams) page() permissions.Page {
 	return permissions.Page{Limit: p.Limit, Cursor: p.Cursor}
 }
 

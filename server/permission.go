@@ -47,13 +47,14 @@ type Limit struct {
 	ResetsAt time.Time `json:"resetsAt,omitzero" doc:"Only when exhausted"`
 }
 
-type pairInput struct {
+// PairParams are the parameters that name a pair.
+type PairParams struct {
 	Business string `path:"business" example:"+6531234567" doc:"E.164; the plus is %2B"`
 	User     string `path:"user" example:"+6591234567" doc:"E.164 (the plus is %2B) or BSUID"`
 }
 
 type permissionListInput struct {
-	pageInput
+	PageParams
 	Business string `query:"business" doc:"Only this business number"`
 }
 
@@ -106,7 +107,7 @@ func (s *Server) listPermissions(ctx context.Context, in *permissionListInput) (
 	return out, nil
 }
 
-func (s *Server) getPermission(ctx context.Context, in *pairInput) (*permissionOutput, error) {
+func (s *Server) getPermission(ctx context.Context, in *PairParams) (*permissionOutput, error) {
 	pair, err := parsePair("path", in.Business, in.User)
 	if err != nil {
 		return nil, err
@@ -151,7 +152,7 @@ func showAction(name permissions.Action, d permissions.Decision) PermittedAction
 	return a
 }
 
-func (s *Server) listPermissionEvents(ctx context.Context, in *pairInput) (*eventListOutput, error) {
+func (s *Server) listPermissionEvents(ctx context.Context, in *PairParams) (*eventListOutput, error) {
 	pair, err := parsePair("path", in.Business, in.User)
 	if err != nil {
 		return nil, err

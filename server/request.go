@@ -18,7 +18,7 @@ import (
 const sendTimeout = 20 * time.Second
 
 type requestInput struct {
-	pairInput
+	PairParams
 	Body *struct {
 		Template string   `json:"template,omitempty" maxLength:"512" doc:"The account's own when absent"`
 		Language string   `json:"language,omitempty" maxLength:"16" example:"en"`
