@@ -1,52 +1,109 @@
-// Package eightx8 is a fake of the 8x8 Chat Apps API.
 package eightx8
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"net/http"
+	"slices"
+	"sync"
+	"time"
 )
 
-var errSkeleton = errors.New("testbed/eightx8: not built yet")
+// Fake is the fake API. Its methods are safe for concurrent use.
+type Fake struct {
+	cfg    Config
+	client *http.Client
 
-// Config of the fake.
-type Config struct {
-	SubAccount    string
-	Channel       string
-	Key           string // API key that requests must bear
-	Authorization string // static header that its webhooks carry
-	WebhookURL    string
+	mu       sync.Mutex
+	webhook  string
+	users    map[string]*user // by msisdn with +
+	requests []*Request
+	changed  chan struct{}
 }
 
-// Request is one API request that arrived.
-type Request struct {
-	Method, Path string
-	Body         map[string]any
-	Raw          []byte
+// user is a WhatsApp user as 8x8 knows it.
+type user struct {
+	status   string // "" for not_granted, temporary, permanent
+	expires  time.Time
+	request  string // umid of the latest permission request
+	requests []time.Time
 }
-
-// Fake is the fake API.
-type Fake struct{}
 
 // New returns the fake; it starts nothing.
-func New(cfg Config) (*Fake, error) { return nil, errSkeleton }
-
-// Handler serves POST /api/v1/subaccounts/{sub}/messages and callPermissions.
-func (f *Fake) Handler() http.Handler { return nil }
-
-// SetWebhook sets where webhooks go.
-func (f *Fake) SetWebhook(url string) {}
-
-// Requests are all API requests so far, in order.
-func (f *Fake) Requests() []Request { return nil }
-
-// Reply posts the sample of the 8x8 page (inbound_call_permission_reply.json)
-// with fresh ids and times for msisdn ("+65…"), with the retry schedule of 8x8.
-func (f *Fake) Reply(ctx context.Context, msisdn string, accept, permanent bool) error {
-	return errSkeleton
+func New(cfg Config) (*Fake, error) {
+	if cfg.Grant == 0 {
+		cfg.Grant = 8 * time.Hour
+	}
+	if cfg.Retry == nil {
+		cfg.Retry = []time.Duration{time.Second, 10 * time.Second, 30 * time.Second, 90 * time.Second}
+	}
+	return &Fake{
+		cfg: cfg, webhook: cfg.WebhookURL, users: map[string]*user{}, changed: make(chan struct{}),
+		client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
+	}, nil
 }
 
-// Text posts an inbound text message and returns its umid.
-func (f *Fake) Text(ctx context.Context, msisdn, text string) (string, error) {
-	return "", errSkeleton
+// Close drops idle connections to the webhook's receiver.
+func (f *Fake) Close() error {
+	f.client.CloseIdleConnections()
+	return nil
+}
+
+// SetWebhook sets where webhooks go.
+func (f *Fake) SetWebhook(url string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.webhook = url
+}
+
+// Requests are all API requests so far, in order.
+func (f *Fake) Requests() []Request {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := make([]Request, len(f.requests))
+	for i, r := range f.requests {
+		list[i] = *r
+	}
+	return list
+}
+
+// WaitRequest waits until some answered request satisfies want and returns it.
+func (f *Fake) WaitRequest(ctx context.Context, want func(Request) bool) (Request, error) {
+	for {
+		f.mu.Lock()
+		changed := f.changed
+		f.mu.Unlock()
+		requests := f.Requests()
+		if i := slices.IndexFunc(requests, func(r Request) bool { return r.Status != 0 && want(r) }); i >= 0 {
+			return requests[i], nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return Request{}, fmt.Errorf("testbed/eightx8: waiting for a request: %w", ctx.Err())
+		}
+	}
+}
+
+// SetPermission sets what callPermissions says of a user, without a webhook: ""
+// or "not_granted", "temporary" until expires, or "permanent". It is how an
+// automatic grant or revocation looks, which 8x8 does not forward.
+func (f *Fake) SetPermission(msisdn, status string, expires time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if status == "not_granted" {
+		status = ""
+	}
+	u := f.user(msisdn)
+	u.status, u.expires = status, expires
+}
+
+// user is the user's record; the caller holds mu.
+func (f *Fake) user(msisdn string) *user {
+	u := f.users[msisdn]
+	if u == nil {
+		u = &user{}
+		f.users[msisdn] = u
+	}
+	return u
 }
