@@ -41,4 +41,12 @@ INSERT INTO audit_checkpoints (size, at_ms, note) VALUES (?, ?, ?) ON CONFLICT (
 	sqlCheckpointCount = `SELECT COUNT(*) FROM audit_checkpoints`
 
 	sqlCheckpoints = `SELECT size, note FROM audit_checkpoints ORDER BY size`
+
+	sqlAllEntries = sqlEntryColumns + `ORDER BY idx`
+
+	sqlLeavesFrom = `SELECT idx, leaf FROM audit_entries WHERE idx >= ? ORDER BY idx`
+
+	sqlHashes = `SELECT pos, hash FROM audit_hashes ORDER BY pos`
+
+	sqlSubjects = `SELECT subject, wrapped_key, entries, last_idx FROM audit_subjects ORDER BY subject`
 )

@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/migrations"
@@ -22,14 +26,17 @@ type house struct {
 	db  *migrations.DB
 	log *audit.Log
 	dir string
-	now time.Time
+	now atomic.Int64
 }
+
+func (h *house) tick() time.Time { return time.UnixMilli(h.now.Add(1)) }
 
 var errRefused = errors.New("refused by the test")
 
 func openHouse(tb testing.TB, dir string) *house {
 	tb.Helper()
-	h := &house{dir: dir, now: time.Date(2026, 11, 22, 18, 0, 0, 0, time.UTC)}
+	h := &house{dir: dir}
+	h.now.Store(time.Date(2026, 11, 22, 18, 0, 0, 0, time.UTC).UnixMilli())
 	db, err := migrations.Open(context.Background(), filepath.Join(dir, "callctl.db"))
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = db.Close() })
@@ -42,7 +49,7 @@ func openHouse(tb testing.TB, dir string) *house {
 func (h *house) config() audit.Config {
 	return audit.Config{
 		Write: h.db.Write, Read: h.db.Read, Dir: filepath.Join(h.dir, "keys"), Origin: "callctl/test",
-		Now: func() time.Time { h.now = h.now.Add(time.Millisecond); return h.now },
+		Now: h.tick,
 	}
 }
 
@@ -54,6 +61,22 @@ func (h *house) append(tb testing.TB, records ...audit.Record) {
 			return err
 		}))
 	}
+}
+
+// transact appends n entries in one transaction, which fails on demand.
+func (h *house) transact(tb testing.TB, n int, fail bool) error {
+	tb.Helper()
+	return h.log.Update(tb.Context(), func(ctx context.Context, tx *audit.Tx) error {
+		for i := range n {
+			if _, err := tx.Append(ctx, audit.Record{Kind: "call.attempted", Subject: fmt.Sprintf("s%d", i%2)}); err != nil {
+				return err
+			}
+		}
+		if fail {
+			return errRefused
+		}
+		return nil
+	})
 }
 
 func (h *house) fill(tb testing.TB, n int) {
@@ -125,4 +148,176 @@ func TestUpdateLeavesNothingBehindOnFailure(t *testing.T) {
 	require.Len(t, entries, 1)
 	require.Equal(t, int64(3), entries[0].Index)
 	require.Equal(t, int64(1), entries[0].SubjectSeq)
+}
+
+func TestUpdateWithinUpdateIsRefused(t *testing.T) {
+	h := openHouse(t, t.TempDir())
+	err := h.log.Update(t.Context(), func(ctx context.Context, _ *audit.Tx) error {
+		return h.log.Update(ctx, func(context.Context, *audit.Tx) error { return nil })
+	})
+	require.ErrorIs(t, err, audit.ErrNested)
+	h.fill(t, 1)
+	require.NoError(t, h.log.Update(t.Context(), func(_ context.Context, tx *audit.Tx) error {
+		tx.OnCommit(func() { h.fill(t, 1) }) // the writer is free again
+		return nil
+	}))
+	require.Equal(t, int64(2), h.log.Size())
+}
+
+func TestOnlyUpdateEndsItsTransaction(t *testing.T) {
+	h := openHouse(t, t.TempDir())
+	require.NoError(t, h.log.Update(t.Context(), func(ctx context.Context, tx *audit.Tx) error {
+		require.ErrorIs(t, tx.Commit(), audit.ErrTxOwned)
+		require.ErrorIs(t, tx.Rollback(), audit.ErrTxOwned)
+		_, err := tx.Append(ctx, audit.Record{Kind: "call.attempted"})
+		return err
+	}))
+	require.Equal(t, int64(1), h.log.Size())
+}
+
+func TestRefusedRecordsLeaveTheTransactionUsable(t *testing.T) {
+	h := openHouse(t, t.TempDir())
+	require.NoError(t, h.log.Update(t.Context(), func(ctx context.Context, tx *audit.Tx) error {
+		for _, r := range []audit.Record{
+			{Kind: ""},
+			{Kind: "Call attempted"},
+			{Kind: "call.attempted", Subject: "+6591234567"},
+			{Kind: "call.attempted", Subject: "-"},
+			{Kind: "call.attempted", Payload: func() {}},
+			{Kind: "call.attempted", Payload: make([]byte, 4<<20)},
+		} {
+			_, err := tx.Append(ctx, r)
+			require.ErrorIs(t, err, audit.ErrRecord)
+		}
+		_, err := tx.Append(ctx, audit.Record{Kind: "call.attempted"})
+		return err
+	}))
+	require.Equal(t, int64(1), h.log.Size())
+}
+
+// An append that half happened may not be committed, even when its caller looks
+// away.
+func TestFailedAppendFailsTheUpdate(t *testing.T) {
+	h := openHouse(t, t.TempDir())
+	h.fill(t, 2)
+	err := h.log.Update(t.Context(), func(ctx context.Context, tx *audit.Tx) error {
+		_, err := tx.ExecContext(ctx, "INSERT INTO audit_hashes (pos, hash) VALUES (3, zeroblob(32))")
+		require.NoError(t, err)
+		_, err = tx.Append(ctx, audit.Record{Kind: "call.attempted"})
+		require.Error(t, err)
+		return nil
+	})
+	require.Error(t, err)
+	require.Equal(t, int64(2), h.log.Size())
+	h.fill(t, 3)
+	_, err = audit.VerifyDatabase(t.Context(), h.db.Read, audit.Verification{Dir: h.config().Dir})
+	require.NoError(t, err)
+}
+
+func TestCancellationBoundsTheWaitNotTheTransaction(t *testing.T) {
+	h := openHouse(t, t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	require.NoError(t, h.log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
+		cancel()
+		_, err := tx.Append(ctx, audit.Record{Kind: "call.attempted"})
+		return err
+	}))
+	require.Equal(t, int64(1), h.log.Size())
+	called := false
+	err := h.log.Update(ctx, func(context.Context, *audit.Tx) error { called = true; return nil })
+	require.ErrorIs(t, err, context.Canceled)
+	require.False(t, called)
+}
+
+func TestEntriesSelects(t *testing.T) {
+	h := openHouse(t, t.TempDir())
+	for i := range 30 {
+		h.append(t, audit.Record{Kind: []string{"call.attempted", "call.settled"}[i%2], Subject: fmt.Sprintf("s%d", i%3), Payload: i})
+	}
+	for _, c := range []struct {
+		q    audit.Query
+		want []int64
+	}{
+		{audit.Query{After: 27}, []int64{28, 29}},
+		{audit.Query{After: -1, Limit: 2}, []int64{0, 1}},
+		{audit.Query{After: 20, Subject: "s1"}, []int64{22, 25, 28}},
+		{audit.Query{After: 25, Kind: "call.settled"}, []int64{27, 29}},
+		{audit.Query{After: 3, Subject: "s0", Kind: "call.settled", Limit: 2}, []int64{9, 15}},
+		{audit.Query{After: 29}, nil},
+	} {
+		entries, err := h.log.Entries(t.Context(), c.q)
+		require.NoError(t, err)
+		var got []int64
+		for _, e := range entries {
+			got = append(got, e.Index)
+			require.JSONEq(t, fmt.Sprint(e.Index), string(e.Payload))
+			require.Equal(t, e.Index/3+1, e.SubjectSeq)
+		}
+		require.Equal(t, c.want, got)
+	}
+}
+
+func TestConcurrentUpdatesAreOneSequence(t *testing.T) {
+	h := openHouse(t, t.TempDir())
+	const writers, each = 8, 20
+	var group errgroup.Group
+	var waited atomic.Int64
+	group.Go(func() error {
+		for after := int64(-1); after < writers*each-1; after++ {
+			if err := h.log.Wait(t.Context(), after); err != nil {
+				return err
+			}
+			entries, err := h.log.Entries(t.Context(), audit.Query{After: after, Limit: 1})
+			if err != nil || len(entries) != 1 || entries[0].Index != after+1 {
+				return fmt.Errorf("after %d: %d entries: %w", after, len(entries), errors.Join(err, errRefused))
+			}
+			waited.Add(1)
+		}
+		return nil
+	})
+	for range writers {
+		group.Go(func() error {
+			for range each {
+				if err := h.transact(t, 1, false); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	require.NoError(t, group.Wait())
+	require.Equal(t, int64(writers*each), waited.Load())
+	v, err := audit.VerifyDatabase(t.Context(), h.db.Read, audit.Verification{Dir: h.config().Dir})
+	require.NoError(t, err)
+	require.Equal(t, int64(writers*each), v.Entries)
+}
+
+func TestWaitEndsWithItsContext(t *testing.T) {
+	h := openHouse(t, t.TempDir())
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, h.log.Wait(ctx, -1), context.DeadlineExceeded)
+}
+
+// A payload is in the database only in sealed form, and the keys are private.
+func TestNothingPersonalLiesOpen(t *testing.T) {
+	h := openHouse(t, t.TempDir())
+	h.append(t, audit.Record{Kind: "message.received", Subject: "s1", Payload: map[string]string{"from": "+6591234567", "text": "stop calls"}})
+	_, err := h.log.Checkpoint(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, h.db.Close())
+	require.NoError(t, filepath.WalkDir(h.dir, func(path string, d fs.DirEntry, err error) error {
+		require.NoError(t, err)
+		if d.IsDir() {
+			return nil
+		}
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.NotContains(t, string(b), "6591234567", path)
+		require.NotContains(t, string(b), "stop calls", path)
+		st, err := d.Info()
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), st.Mode().Perm(), path)
+		return nil
+	}))
 }
