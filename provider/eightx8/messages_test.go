@@ -30,7 +30,7 @@ func against(t *testing.T, status int, answer string, header ...string) (*eightx
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		requests <- request{r.Method + " " + r.URL.EscapedPath(), r.Header.Get("Authorization"), string(raw)}
+		requests <- request{r.Method + " " + r.URL.RequestURI(), r.Header.Get("Authorization"), string(raw)}
 		for i := 0; i < len(header); i += 2 {
 			w.Header().Set(header[i], header[i+1])
 		}

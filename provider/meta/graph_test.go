@@ -32,6 +32,7 @@ type graph struct {
 	responses []response
 	requests  []string // method and path
 	bodies    []string
+	queries   []string
 	tokens    []string
 }
 
@@ -44,6 +45,7 @@ func (g *graph) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.requests = append(g.requests, r.Method+" "+r.URL.Path)
+	g.queries = append(g.queries, r.URL.RawQuery)
 	g.bodies = append(g.bodies, string(raw))
 	g.tokens = append(g.tokens, r.Header.Get("Authorization")+" "+r.Header.Get("Content-Type"))
 	next := g.responses[0]
@@ -208,7 +210,7 @@ func TestRefusals(t *testing.T) {
 		want     provider.APIError
 	}{
 		"sdp": {
-			response{status: 400, body: string(fixture(t, "refusal_sdp.json"))},
+			response{status: 400, body: string(fixture(t, "answers/refusal_sdp.json"))},
 			provider.APIError{Status: 400, Code: 100, Message: "Invalid parameter: Fingerprint algo is not SHA256"},
 		},
 		"no permission": {
