@@ -90,20 +90,20 @@ func TestRequestPermission(t *testing.T) {
 	require.Equal(t, "call_permission/en", got["template"])
 	require.Equal(t, 1, w.graph.sent())
 	var events struct {
-		Items []struct{ ID, Kind, Actor, Text string }
+		Items []struct{ ID, Kind, Actor string }
 	}
 	w.as("read", http.MethodGet, pairPath+"/events", nil).into(t, &events)
 	require.Len(t, events.Items, 1)
 	require.Equal(t, "requested", events.Items[0].Kind)
 	require.Equal(t, "write", events.Items[0].Actor)
-	require.Equal(t, "May we call you?", events.Items[0].Text)
+	require.Contains(t, w.kinds(), "permission.request_sent")
 	var entries struct {
 		Items []struct {
 			Kind    string
 			Payload map[string]any
 		}
 	}
-	w.as("admin", http.MethodGet, "/v1/audit/entries?kind=permission.requested", nil).into(t, &entries)
+	w.as("admin", http.MethodGet, "/v1/audit/entries?kind=permission.request_sent", nil).into(t, &entries)
 	linked := false
 	for _, e := range entries.Items {
 		linked = linked || e.Payload["message"] == "wamid.REQ1"
@@ -135,6 +135,7 @@ func TestRequestPermissionProviderFails(t *testing.T) {
 	require.Equal(t, http.StatusBadGateway, r.status)
 	require.Equal(t, "provider_failed", r.json(t)["reason"])
 	require.Contains(t, string(r.body), "138009")
+	require.Contains(t, w.kinds(), "permission.request_failed")
 	require.NotContains(t, string(r.body), "91234567")
 	require.NotContains(t, w.logs.String(), "91234567")
 }
@@ -159,6 +160,7 @@ func TestCallbacks(t *testing.T) {
 	r = w.as("write", http.MethodDelete, path, nil)
 	require.Equal(t, http.StatusOK, r.status)
 	require.Equal(t, "cancelled", r.json(t)["state"])
+	require.Equal(t, http.StatusConflict, w.as("write", http.MethodDelete, path, nil).status)
 	require.Equal(t, http.StatusNotFound, w.as("read", http.MethodGet, "/v1/callbacks/none", nil).status)
 	ask["notBefore"], ask["notAfter"] = "2030-01-02T00:00:00Z", "2030-01-01T00:00:00Z"
 	require.Equal(t, http.StatusUnprocessableEntity, w.as("write", http.MethodPost, "/v1/callbacks", ask).status)

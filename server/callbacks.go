@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -37,7 +36,7 @@ type callbackInput struct {
 		NotBefore time.Time `json:"notBefore,omitzero" doc:"Now when absent"`
 		NotAfter  time.Time `json:"notAfter,omitzero" doc:"One hour after notBefore when absent"`
 		Purpose   string    `json:"purpose,omitempty" maxLength:"200"`
-		Agent     string    `json:"agent,omitempty" maxLength:"256" doc:"Extension or SIP URI on the trunk"`
+		Agent     string    `json:"agent" minLength:"1" maxLength:"256" doc:"Extension or SIP URI on the trunk"`
 		Order     string    `json:"order,omitempty" enum:"agent_first,user_first" default:"agent_first"`
 	}
 }
@@ -67,7 +66,7 @@ func (s *Server) callbackRoutes() {
 	}, s.getCallback)
 	register(s, operation{
 		method: http.MethodDelete, path: "/v1/callbacks/{id}", id: "cancelCallback", tag: "Callbacks", scope: ScopeWrite,
-		summary: "Cancel a pending callback", description: "Answers with the callback as it is then. One that is dialled already is left to its call.",
+		summary: "Cancel a pending callback", description: "Answers with the callback as it is then. 409 for one that is dialling or has ended: hang up its call instead.",
 	}, s.cancelCallback)
 }
 
@@ -109,7 +108,10 @@ func (s *Server) getCallback(ctx context.Context, in *idInput) (*callbackOutput,
 		return nil, noSuch("callback")
 	}
 	c, err := s.cfg.Callbacks.Get(ctx, in.ID)
-	return callbackAnswer(c, err)
+	if err != nil {
+		return nil, err
+	}
+	return &callbackOutput{Body: showCallback(c)}, nil
 }
 
 func (s *Server) cancelCallback(ctx context.Context, in *idInput) (*callbackOutput, error) {
@@ -117,13 +119,6 @@ func (s *Server) cancelCallback(ctx context.Context, in *idInput) (*callbackOutp
 		return nil, noSuch("callback")
 	}
 	c, err := s.cfg.Callbacks.Cancel(ctx, in.ID, caller(ctx).name)
-	return callbackAnswer(c, err)
-}
-
-func callbackAnswer(c callback.Callback, err error) (*callbackOutput, error) {
-	if errors.Is(err, callback.ErrNotFound) {
-		return nil, noSuch("callback")
-	}
 	if err != nil {
 		return nil, err
 	}

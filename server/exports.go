@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -66,7 +65,7 @@ func (s *Server) createExport(ctx context.Context, in *exportInput) (*exportOutp
 	}
 	e, err := s.cfg.Exporter.Export(ctx, u, caller(ctx).name)
 	if err != nil {
-		return nil, exportFailed(err)
+		return nil, err
 	}
 	return &exportOutput{Location: "/v1/exports/" + url.PathEscape(e.ID), Body: showExport(e)}, nil
 }
@@ -77,7 +76,7 @@ func (s *Server) getExport(ctx context.Context, in *idInput) (*exportOutput, err
 	}
 	e, err := s.cfg.Exporter.Get(ctx, in.ID)
 	if err != nil {
-		return nil, exportFailed(err)
+		return nil, err
 	}
 	return &exportOutput{Body: showExport(e)}, nil
 }
@@ -88,14 +87,14 @@ func (s *Server) exportContent(ctx context.Context, in *idInput) (*huma.StreamRe
 	}
 	e, err := s.cfg.Exporter.Get(ctx, in.ID)
 	if err != nil {
-		return nil, exportFailed(err)
+		return nil, err
 	}
 	if e.State != compliance.ExportDone {
 		return nil, problem(http.StatusConflict, reasonConflict, "The export is not done.")
 	}
 	content, err := s.cfg.Exporter.Content(ctx, in.ID)
 	if err != nil {
-		return nil, exportFailed(err)
+		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		defer func() { _ = content.Close() }()
@@ -109,16 +108,6 @@ func (s *Server) exportContent(ctx context.Context, in *idInput) (*huma.StreamRe
 			s.cfg.Logger.WarnContext(ctx.Context(), "export not sent whole", "error", mask(err.Error()))
 		}
 	}}, nil
-}
-
-func exportFailed(err error) error {
-	switch {
-	case errors.Is(err, compliance.ErrExportNotFound):
-		return noSuch("export")
-	case errors.Is(err, compliance.ErrUnknownUser):
-		return problem(http.StatusNotFound, reasonNotFound, "Nothing is recorded about this user.")
-	}
-	return err
 }
 
 func showExport(e compliance.Export) Export {

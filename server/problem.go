@@ -12,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/permissions"
 )
 
@@ -136,7 +137,11 @@ func (s *Server) asProblem(ctx context.Context, err error) *Problem {
 		return p
 	case errors.As(err, &r):
 		return refused(r.Decision)
-	case storeFailed(err):
+	}
+	if p := known(err); p != nil {
+		return p
+	}
+	if storeFailed(err) {
 		s.cfg.Logger.WarnContext(ctx, "store failed", "error", mask(err.Error()))
 		return problem(http.StatusServiceUnavailable, reasonUnavailable, "The database did not take the request; try again.")
 	}
@@ -148,7 +153,7 @@ func (s *Server) asProblem(ctx context.Context, err error) *Problem {
 // would never take: lock, full disk, I/O error and deadline, but no constraint.
 func storeFailed(err error) bool {
 	const constraint = 19 // SQLITE_CONSTRAINT, primary result code
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, audit.ErrFailed) {
 		return true
 	}
 	var code interface{ Code() int }

@@ -67,11 +67,13 @@ func (s *Server) requestPermission(ctx context.Context, in *requestInput) (*requ
 	sendCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer cancel()
 	message, err := account.Provider.RequestPermission(sendCtx, pair.User, template, ask.ID)
-	if linkErr := s.linkMessage(sendCtx, pair, account.Name, ask.ID, message, err); linkErr != nil {
-		s.cfg.Logger.ErrorContext(ctx, "provider's message id not recorded", slog.String("request", ask.ID), slog.String("error", mask(linkErr.Error())))
-	}
 	if err != nil {
-		return nil, s.providerFailed(ctx, err)
+		return nil, s.notSent(sendCtx, pair, account.Name, ask.ID, err)
+	}
+	// The message is out whether or not its id can be noted; the reply counts
+	// without it.
+	if err := s.cfg.Ledger.LinkRequest(sendCtx, ask.ID, message); err != nil {
+		s.cfg.Logger.ErrorContext(ctx, "provider's message id not recorded", slog.String("request", ask.ID), slog.String("error", mask(err.Error())))
 	}
 	return &requestOutput{Body: PermissionRequest{
 		ID: ask.ID, MessageID: message, Business: pair.Business, User: pair.User,
@@ -105,42 +107,37 @@ func (s *Server) ask(ctx context.Context, pair permissions.Pair, a Account, in *
 	return ask, t
 }
 
-// sentRecord ties our request to the provider's message.
-type sentRecord struct {
+// failedRecord says that the provider did not take a request that the ledger has.
+type failedRecord struct {
 	Request string `json:"request"`
 	Account string `json:"account"`
-	Message string `json:"message,omitempty"`
-	Error   string `json:"error,omitempty"` // the provider's code, when it did not take it
+	Error   string `json:"error"` // the provider's codes
 }
 
-// linkMessage appends the provider's message id, or its refusal, to the audit, so
-// that a reply which names the message leads to the request.
-func (s *Server) linkMessage(ctx context.Context, pair permissions.Pair, account, id, message string, sent error) error {
-	r := sentRecord{Request: id, Account: account, Message: message, Error: providerCode(sent)}
-	return s.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
+// notSent notes in the audit that a request was not sent, and answers 502; the
+// provider's own words go to the log only, without numbers.
+func (s *Server) notSent(ctx context.Context, pair permissions.Pair, account, id string, sent error) *Problem {
+	code := providerCode(sent)
+	s.cfg.Logger.WarnContext(ctx, "provider did not take the message", slog.String("request", id), slog.String("error", mask(sent.Error())))
+	err := s.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
 		subject, err := s.cfg.Ledger.EnsureSubject(ctx, tx, pair.User)
 		if err != nil {
 			return wrap("subject", err)
 		}
-		_, err = tx.Append(ctx, audit.Record{Kind: "permission.requested", Subject: subject, Payload: r})
+		_, err = tx.Append(ctx, audit.Record{Kind: "permission.request_failed", Subject: subject, Payload: failedRecord{Request: id, Account: account, Error: code}})
 		return wrap("audit request", err)
 	})
+	if err != nil {
+		s.cfg.Logger.ErrorContext(ctx, "failed request not recorded", slog.String("request", id), slog.String("error", mask(err.Error())))
+	}
+	return problem(http.StatusBadGateway, reasonProvider, "The provider did not take the message: "+code+".")
 }
 
+// providerCode is a provider's refusal in codes, without its words.
 func providerCode(err error) string {
 	var api *provider.APIError
-	switch {
-	case err == nil:
-		return ""
-	case errors.As(err, &api):
+	if errors.As(err, &api) {
 		return api.Provider + " " + strconv.Itoa(api.Status) + "/" + strconv.Itoa(api.Code)
 	}
 	return "no answer"
-}
-
-// providerFailed turns a provider's failure into 502; the provider's own words go
-// to the log only, without numbers.
-func (s *Server) providerFailed(ctx context.Context, err error) *Problem {
-	s.cfg.Logger.WarnContext(ctx, "provider did not take the message", "error", mask(err.Error()))
-	return problem(http.StatusBadGateway, reasonProvider, "The provider did not take the message: "+providerCode(err)+".")
 }

@@ -18,6 +18,7 @@ type Ledger interface {
 	RecordTx(ctx context.Context, tx *audit.Tx, events ...permissions.Event) (int, error)
 	Check(ctx context.Context, q permissions.Query) (permissions.Decision, error)
 	AuthorizeRequest(ctx context.Context, a permissions.Ask) (permissions.Decision, error)
+	LinkRequest(ctx context.Context, askID, providerMessageID string) error
 	Permission(ctx context.Context, p permissions.Pair) (permissions.Permission, error)
 	Permissions(ctx context.Context, business geo.E164, p permissions.Page) (list []permissions.Permission, next string, err error)
 	Events(ctx context.Context, p permissions.Pair) ([]permissions.Recorded, error)
