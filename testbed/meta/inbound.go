@@ -19,7 +19,7 @@ func (f *Fake) Reply(ctx context.Context, digits string, accept, permanent bool)
 	}
 	request := u.request
 	f.mu.Unlock()
-	return f.postReply(ctx, digits, reply, request)
+	return f.post(ctx, f.replyOf(digits, reply, request))
 }
 
 // grant sets the permission and the reply that tells it. The caller holds mu.
@@ -33,7 +33,9 @@ func (f *Fake) grant(u *user, reply map[string]any, now time.Time, permanent boo
 	reply["expiration_timestamp"] = stamp(u.expires)
 }
 
-func (f *Fake) postReply(ctx context.Context, digits string, reply map[string]any, contextID string) error {
+// replyOf is the webhook of a reply; contextID is the message or the call that
+// it belongs to, if any.
+func (f *Fake) replyOf(digits string, reply map[string]any, contextID string) Webhook {
 	message := map[string]any{
 		"from": digits, "id": mintWamid(), "timestamp": stamp(time.Now()), "type": "interactive",
 		"interactive": map[string]any{"type": "call_permission_reply", "call_permission_reply": reply},
@@ -41,7 +43,7 @@ func (f *Fake) postReply(ctx context.Context, digits string, reply map[string]an
 	if contextID != "" {
 		message["context"] = map[string]any{"from": f.cfg.Business, "id": contextID}
 	}
-	return f.post(ctx, Webhook{Field: "messages", Value: f.value("messages", message, digits)})
+	return Webhook{Field: "messages", Value: f.value("messages", message, digits)}
 }
 
 // Text posts a signed text message from the user and returns its message id. It

@@ -27,16 +27,16 @@ func (c *call) ring(ctx context.Context, answer string) {
 			c.posts <- c.status("REJECTED")
 			e.state = "rejected"
 		}
-		c.unanswered(ctx, e)
+		c.unanswered(e)
 		return
 	case <-timer.C:
 	}
 	switch what {
 	case "ignore":
-		c.unanswered(ctx, end{by: "timeout", state: "ended"})
+		c.unanswered(end{by: "timeout", state: "ended"})
 	case "reject":
 		c.posts <- c.status("REJECTED")
-		c.unanswered(ctx, end{by: "user", state: "rejected"})
+		c.unanswered(end{by: "user", state: "rejected"})
 	default:
 		c.change(func(r *Call) { r.State, r.Accepted = "accepted", time.Now() })
 		c.posts <- c.status("ACCEPTED")
@@ -54,7 +54,7 @@ func (c *call) offer(ctx context.Context, offer string) {
 		}
 	})
 	if knobs, _ := c.fake.settings(); knobs.CallbackPermission {
-		c.callbackPermission(ctx)
+		c.callbackPermission()
 	}
 	timer := time.NewTimer(c.fake.cfg.Timers.Accept)
 	defer timer.Stop()
@@ -122,7 +122,7 @@ func (c *call) silence(now time.Time) end {
 
 // unanswered ends a call that nobody picked up and counts it: at the limit the
 // permission is revoked and an automatic reply says so.
-func (c *call) unanswered(ctx context.Context, e end) {
+func (c *call) unanswered(e end) {
 	c.complete(e)
 	f := c.fake
 	f.mu.Lock()
@@ -134,13 +134,13 @@ func (c *call) unanswered(ctx context.Context, e end) {
 	}
 	f.mu.Unlock()
 	if revoke {
-		_ = f.postReply(ctx, c.digits, map[string]any{"response": "reject", "response_source": "automatic"}, "")
+		c.posts <- f.replyOf(c.digits, map[string]any{"response": "reject", "response_source": "automatic"}, "")
 	}
 }
 
 // callbackPermission grants what a user's call grants where callback permission
 // is enabled; the reply's context is the wacid.
-func (c *call) callbackPermission(ctx context.Context) {
+func (c *call) callbackPermission() {
 	f := c.fake
 	reply := map[string]any{"response_source": "automatic"}
 	f.mu.Lock()
@@ -151,7 +151,7 @@ func (c *call) callbackPermission(ctx context.Context) {
 	}
 	f.mu.Unlock()
 	if granted {
-		_ = f.postReply(ctx, c.digits, reply, c.record.ID)
+		c.posts <- f.replyOf(c.digits, reply, c.record.ID)
 	}
 }
 
