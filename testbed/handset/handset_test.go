@@ -132,6 +132,7 @@ func TestBusinessCallsAndBothHear(t *testing.T) {
 	for _, codec := range []string{"pcmu", "pcma", "opus"} {
 		for _, passive := range []bool{false, true} {
 			t.Run(codec+map[bool]string{true: " passive", false: " active"}[passive], func(t *testing.T) {
+				t.Parallel()
 				h, err := handset.New("127.0.0.1", handset.Behaviour{Codecs: []string{codec}, ToneHz: 440, Passive: passive})
 				require.NoError(t, err)
 				run(t, h)
@@ -148,6 +149,7 @@ func TestBusinessCallsAndBothHear(t *testing.T) {
 func TestUserCallsAndBothHear(t *testing.T) {
 	for _, codec := range []string{"pcmu", "opus"} {
 		t.Run(codec, func(t *testing.T) {
+			t.Parallel()
 			h, err := handset.New("127.0.0.1", handset.Behaviour{Codecs: []string{"opus", codec}, ToneHz: 440})
 			require.NoError(t, err)
 			run(t, h)
