@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"crypto/sha256"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -74,8 +75,11 @@ func TestTreeIsThatOfRFC6962(t *testing.T) {
 // Any mix of transactions that commit and that do not ends in the tree of what
 // was committed, also over a restart.
 func TestTreeOfRandomTransactions(t *testing.T) {
+	template := t.TempDir()
+	require.NoError(t, openHouse(t, template).db.Close())
 	rapid.Check(t, func(r *rapid.T) {
 		dir := t.TempDir()
+		require.NoError(r, os.CopyFS(dir, os.DirFS(template)))
 		h := openHouse(t, dir)
 		want := 0
 		for range rapid.IntRange(1, 8).Draw(r, "transactions") {
