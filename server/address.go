@@ -11,7 +11,7 @@ import (
 
 // bsuid is a business-scoped user id: "US.13491208655302741918", or a parent's,
 // "US.ENT.11815799212886844830" (protocol: Meta "Business-scoped user IDs").
-var bsuid = regexp.MustCompile(`^[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}$`) //nolint:gochecknoglobals // compiled once, never changed
+var bsuid = regexp.MustCompile(`^[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}$`)
 
 // parseBusiness reads one of our numbers; the plus may be missing, or be the
 // space that it becomes in an unescaped query.

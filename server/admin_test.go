@@ -35,7 +35,7 @@ func TestHealth(t *testing.T) {
 	require.Equal(t, http.StatusOK, r.status)
 	require.Contains(t, string(r.body), "[+] database")
 	require.Contains(t, string(r.body), "[+] trunk")
-	down = errors.New("no answer from +6531234567") //nolint:err113 // one for this test
+	down = errors.New("no answer from +6531234567")
 	r = w.adminGet("/readyz")
 	require.Equal(t, http.StatusServiceUnavailable, r.status)
 	require.Contains(t, string(r.body), "[-] trunk: no answer")

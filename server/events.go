@@ -41,7 +41,7 @@ func (s *Server) streamEvents(_ context.Context, in *eventsInput) (*huma.StreamR
 	if err != nil {
 		return nil, err
 	}
-	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+	return &huma.StreamResponse{Body: func(ctx huma.Context) { //nolint:contextcheck // the request's own context comes with ctx
 		defer leave()
 		r, w := unwrap(ctx)
 		if rec, ok := w.(*recorder); ok {
@@ -96,7 +96,7 @@ func (s *Server) joinStreams() (leave func(), err error) {
 func (s *Server) follow(ctx context.Context, st *stream) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(s.closing, cancel)()
+	defer context.AfterFunc(s.closing, cancel)() //nolint:contextcheck // the server's end, beside the request's
 	if st.comment("callctl") != nil {
 		return
 	}

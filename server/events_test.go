@@ -42,7 +42,7 @@ func (w *world) stream(query, lastEventID string) *sse {
 	if lastEventID != "" {
 		req.Header.Set("Last-Event-ID", lastEventID)
 	}
-	res, err := w.Client().Do(req) //nolint:bodyclose // closed by close
+	res, err := w.Client().Do(req)
 	require.NoError(w.tb, err)
 	require.Equal(w.tb, http.StatusOK, res.StatusCode)
 	require.Equal(w.tb, "text/event-stream", res.Header.Get("Content-Type"))
@@ -137,7 +137,7 @@ func TestEventsEndOnShutdown(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	require.NoError(t, w.server.Shutdown(ctx))
-	for s.lines.Scan() { //nolint:revive // reads to the end
+	for s.lines.Scan() {
 	}
 	require.NoError(t, s.lines.Err(), "the stream ended properly")
 	require.Equal(t, http.StatusServiceUnavailable, w.as("read", http.MethodGet, "/v1/events", nil).status)

@@ -96,7 +96,7 @@ func (s *Server) exportContent(ctx context.Context, in *idInput) (*huma.StreamRe
 	if err != nil {
 		return nil, err
 	}
-	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+	return &huma.StreamResponse{Body: func(ctx huma.Context) { //nolint:contextcheck // the request's own context comes with ctx
 		defer func() { _ = content.Close() }()
 		ctx.SetHeader("Content-Type", "application/zip")
 		ctx.SetHeader("Content-Disposition", `attachment; filename="evidence-`+strconv.FormatInt(e.CreatedAt.UTC().Unix(), 10)+`.zip"`)

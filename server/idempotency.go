@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"time"
 
@@ -84,9 +85,7 @@ func (s *Server) runKey(row keyRow, op *huma.Operation, r *http.Request, w http.
 	if err := s.finishKey(ctx, row, kept); err != nil {
 		s.cfg.Logger.ErrorContext(ctx, "answer to an idempotency key not kept", "error", mask(err.Error()))
 	}
-	for k, v := range answer.header {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), answer.header)
 	w.WriteHeader(kept.status)
 	_, _ = w.Write(kept.body)
 }

@@ -57,7 +57,8 @@ func newMetrics(cfg Config) (*metrics, error) {
 	build.Set(1)
 	for _, c := range []prometheus.Collector{
 		m.deliveries, m.commitSeconds, m.requests, m.seconds, m.decisions, m.streams, build,
-		activeCalls{cfg.Bridge}, auditEntries(cfg.Log),
+		activeCalls{cfg.Bridge},
+		auditEntries(cfg.Log),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := cfg.Metrics.Register(c); err != nil {

@@ -20,10 +20,10 @@ const openAPIFile = "../docs/openapi.json"
 func golden(tb testing.TB, path string, got []byte) {
 	tb.Helper()
 	if *update {
-		require.NoError(tb, os.WriteFile(path, got, 0o644)) //nolint:gosec // a file of the manual
+		require.NoError(tb, os.WriteFile(path, got, 0o644))
 		return
 	}
-	want, err := os.ReadFile(path) //nolint:gosec // a constant of this test
+	want, err := os.ReadFile(path)
 	require.NoError(tb, err)
 	require.Equal(tb, string(want), string(got), "%s is out of date: go test ./server -run %s -update", path, tb.Name())
 }
@@ -111,11 +111,11 @@ func TestAuthorizationMatrix(t *testing.T) {
 		for _, token := range []string{"admin", "read", "write", "audit", "nothing", "none"} {
 			t.Run(r.id+"/"+token, func(t *testing.T) {
 				got := w.as(token, r.method, path, nil)
-				switch {
-				case token == "none":
+				switch token {
+				case "none":
 					require.Equal(t, http.StatusUnauthorized, got.status)
 					require.Equal(t, `Bearer realm="callctl"`, got.header.Get("WWW-Authenticate"))
-				case token == "admin" || token == r.scope:
+				case "admin", r.scope:
 					require.NotEqual(t, http.StatusUnauthorized, got.status)
 					require.NotContains(t, string(got.body), "scope_missing")
 				default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -40,7 +41,7 @@ const (
 )
 
 // Problem is an error answer (RFC 9457, application/problem+json).
-type Problem struct {
+type Problem struct { //nolint:errname // RFC 9457 calls it a problem
 	Type       string       `json:"type" doc:"Stable URI of the kind of problem" example:"urn:callctl:problem:permission_expired"`
 	Title      string       `json:"title" doc:"The HTTP status in words"`
 	Status     int          `json:"status" doc:"The HTTP status"`
@@ -222,13 +223,11 @@ func parent(location string) string {
 func mask(s string) string { return digitRuns.ReplaceAllString(s, "…") }
 
 func writeProblem(w http.ResponseWriter, p *Problem) {
-	for k, v := range p.GetHeaders() {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), p.GetHeaders())
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) //nolint:errchkjson // the client went away, nothing to add
 }
 
 // digitRuns are five digits or more, also with separators between.
-var digitRuns = regexp.MustCompile(`\+?\d(?:[ .\-]?\d){4,}`) //nolint:gochecknoglobals // compiled once, never changed
+var digitRuns = regexp.MustCompile(`\+?\d(?:[ .\-]?\d){4,}`)

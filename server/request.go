@@ -135,8 +135,7 @@ func (s *Server) notSent(ctx context.Context, pair permissions.Pair, account, id
 
 // providerCode is a provider's refusal in codes, without its words.
 func providerCode(err error) string {
-	var api *provider.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[*provider.APIError](err); ok {
 		return api.Provider + " " + strconv.Itoa(api.Status) + "/" + strconv.Itoa(api.Code)
 	}
 	return "no answer"

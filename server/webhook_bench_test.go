@@ -24,6 +24,7 @@ func BenchmarkWebhookToLedger(b *testing.B) {
 }
 
 func benchmarkWebhook(b *testing.B, senders int) {
+	b.Helper()
 	w := newWorld(b)
 	h := w.server.Handler()
 	bodies := make([][]byte, b.N)
