@@ -73,7 +73,10 @@ func parseRules(raw []byte) (*Rules, error) {
 	if err := r.addAreas(doc.NANP); err != nil {
 		return nil, err
 	}
-	return r, r.addSubstitutions(doc.CountsAs)
+	if err := r.addSubstitutions(doc.CountsAs); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 func lists(name string, lines []datedRegion) (map[string][]entry, error) {

@@ -47,7 +47,7 @@ func (l *Ledger) refresh(ctx context.Context, tx *audit.Tx, r *recording, busine
 		if h.grant != nil {
 			grant = h.grant.ID
 		}
-		_, err := tx.ExecContext(ctx, upsertPair, r.subject, string(business), grant, flag(h.optOut != nil), h.epoch, tx.Now().UnixMilli())
+		_, err := tx.ExecContext(ctx, upsertPair, r.subject, string(business), grant, bit(h.optOut != nil), h.epoch, tx.Now().UnixMilli())
 		if err != nil {
 			return fmt.Errorf("store permission: %w", err)
 		}
@@ -106,7 +106,7 @@ func revocation(h *history, cause *Event, r *recording, business geo.E164) Revoc
 	return v
 }
 
-func flag(b bool) int64 {
+func bit(b bool) int64 {
 	if b {
 		return 1
 	}

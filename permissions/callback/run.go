@@ -165,7 +165,7 @@ func (s *Scheduler) dial(ctx context.Context, c Callback) {
 		CallID: c.CallID, Callback: c.ID, Business: c.Business, User: c.User,
 		Purpose: c.Purpose, Agent: c.Agent, Order: c.Order,
 	})
-	stopped := ctx.Err() != nil && outcome == ""
+	stopped := ctx.Err() != nil && err != nil
 	s.conclude(&c, outcome, err)
 	ctx = context.WithoutCancel(ctx) // the end of a call is written also while stopping
 	err = s.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {

@@ -1,0 +1,17 @@
+package permissions
+
+import (
+	"flag"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// A hundred histories, rapid's default, miss the rare ones.
+	if f := flag.Lookup("rapid.checks"); f != nil && f.Value.String() == f.DefValue {
+		_ = f.Value.Set("3000")
+	}
+	goleak.VerifyTestMain(m)
+}
