@@ -33,8 +33,8 @@ type demoCmd struct {
 	Verbose bool   `help:"Show the daemon's log on standard error."`
 }
 
-// run tells the story to out.
-func (c *demoCmd) run(ctx context.Context, out, logs io.Writer) (err error) {
+// Run tells the story; without --once it then stays up until it is interrupted.
+func (c demoCmd) Run(ctx context.Context, t *terminal) (err error) {
 	dir := c.Dir
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "callctl-demo-"); err != nil {
@@ -44,8 +44,9 @@ func (c *demoCmd) run(ctx context.Context, out, logs io.Writer) (err error) {
 			defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 		}
 	}
-	if !c.Verbose {
-		logs = io.Discard
+	logs := io.Discard
+	if c.Verbose {
+		logs = t.Err
 	}
 	listen, admin := c.Listen, c.Admin
 	if c.Once {
@@ -63,17 +64,17 @@ func (c *demoCmd) run(ctx context.Context, out, logs io.Writer) (err error) {
 	if err := w.ready(ctx); err != nil {
 		return err
 	}
-	if err := c.tell(ctx, w, dir, out); err != nil || c.Once {
+	if err := c.tell(ctx, w, dir, t.Out); err != nil || c.Once {
 		return err
 	}
-	if err := c.invite(w, dir, out); err != nil {
+	if err := c.invite(w, dir, t.Out); err != nil {
 		return err
 	}
 	return p.wait(ctx)
 }
 
 // tell runs the story and prints its report.
-func (c *demoCmd) tell(ctx context.Context, w *world, dir string, out io.Writer) error {
+func (c demoCmd) tell(ctx context.Context, w *world, dir string, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, demoLimit)
 	defer cancel()
 	spoken := out
@@ -81,7 +82,7 @@ func (c *demoCmd) tell(ctx context.Context, w *world, dir string, out io.Writer)
 		spoken = io.Discard
 	}
 	report := story.Tell(ctx, story.Config{
-		API: w.api, Token: w.token, Meta: w.meta, EightX8: w.eightX8, PBX: w.pbx, Dir: dir, Out: spoken,
+		API: w.api, Token: w.token, Meta: w.meta, EightX8: w.eightX8, PBX: w.pbx, Witness: w.witness, Dir: dir, Out: spoken,
 		MetaAcc: story.Account{Business: demoMetaBusiness, User: demoMetaUser},
 		EightAc: story.Account{Business: demo8x8Business, User: demo8x8User},
 		Verify:  verifyElsewhere,
@@ -107,7 +108,7 @@ func verifyElsewhere(ctx context.Context, pack string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find this program: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, self, "verify", pack) //nolint:gosec // this very program
+	cmd := exec.CommandContext(ctx, self, "--output", "table", "verify", pack) //nolint:gosec // this very program
 	cmd.Env = []string{}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
@@ -136,7 +137,7 @@ func (w *world) ready(ctx context.Context) error {
 }
 
 // invite says how to look around while the demo stays up.
-func (c *demoCmd) invite(w *world, dir string, out io.Writer) error {
+func (c demoCmd) invite(w *world, dir string, out io.Writer) error {
 	tokenFile := filepath.Join(dir, "token")
 	if err := os.WriteFile(tokenFile, []byte(w.token+"\n"), 0o600); err != nil {
 		return fmt.Errorf("keep token: %w", err)

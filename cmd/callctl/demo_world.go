@@ -14,6 +14,7 @@ import (
 	"github.com/callctl/callctl/testbed/eightx8"
 	"github.com/callctl/callctl/testbed/meta"
 	"github.com/callctl/callctl/testbed/pbx"
+	"github.com/callctl/callctl/testbed/story"
 )
 
 // The cast of the demo. The numbers are callable by every rule: the businesses
@@ -35,20 +36,21 @@ type world struct {
 	meta    *meta.Fake
 	eightX8 *eightx8.Fake
 	pbx     *pbx.PBX
+	witness *story.Witness // before the fake Graph API
 	token   string
 	api     string // base URL
 	admin   string // base URL
 
-	logger       *slog.Logger
-	fakes        [2]net.Listener
-	metaURL      string
-	eightX8URL   string
+	logger     *slog.Logger
+	fakes      [2]net.Listener
+	metaURL    string
+	eightX8URL string
 }
 
 // newWorld opens every socket; it starts nothing. api and admin are listen
 // addresses; dir is the daemon's data folder.
 func newWorld(ctx context.Context, dir, api, admin string, logger *slog.Logger) (*world, error) {
-	w := &world{logger: logger, token: rand.Text()}
+	w := &world{logger: logger, token: rand.Text(), witness: &story.Witness{}}
 	var lc net.ListenConfig
 	for i := range w.fakes {
 		l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -118,7 +120,7 @@ func (w *world) config(dir, api, admin string, s demoSecrets) Config {
 // Run runs fakes and daemon until ctx ends; the daemon stops first.
 func (w *world) Run(ctx context.Context) error {
 	p := newParts(w.logger, stopTimeout+5*time.Second)
-	for i, h := range []http.Handler{w.meta.Handler(), w.eightX8.Handler()} {
+	for i, h := range []http.Handler{w.witness.Wrap(w.meta.Handler()), w.eightX8.Handler()} {
 		s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
 		p.start(ctx, "fake provider", func(ctx context.Context) error { return serveHTTP(ctx, w.fakes[i], s, nil) })
 	}

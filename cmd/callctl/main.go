@@ -24,6 +24,10 @@ type cli struct {
 	Output string      `default:"auto" enum:"auto,table,json,jsonl,csv" help:"Output as ${enum}; auto is a table on a terminal and JSON elsewhere." placeholder:"FORMAT" short:"o"`
 	Daemon daemonFlags `embed:""`
 
+	Demo  demoCmd  `cmd:"" help:"The whole product on loopback, told as a story."`
+	Serve serveCmd `cmd:"" help:"The daemon."`
+	Bench benchCmd `cmd:"" help:"The figures that the manual quotes, measured here."`
+
 	Check       checkCmd       `cmd:"" help:"May this business call this user? The decision and every rule; writes nothing."`
 	Permissions permissionsCmd `cmd:"" help:"What users have permitted, and asking them."`
 	DNC         dncCmd         `cmd:"" help:"The do-not-call list." name:"dnc"`
@@ -38,6 +42,7 @@ type cli struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	code := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)

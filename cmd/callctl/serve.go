@@ -12,6 +12,25 @@ import (
 	"github.com/callctl/callctl/server"
 )
 
+// serveCmd is "callctl serve".
+type serveCmd struct {
+	Config string `help:"The configuration file." placeholder:"FILE" required:"" type:"existingfile"`
+}
+
+// Run is the daemon: it serves until it is interrupted.
+func (c serveCmd) Run(ctx context.Context, t *terminal) (err error) {
+	cfg, err := LoadConfig(c.Config, t.Env)
+	if err != nil {
+		return err
+	}
+	d, err := newDaemon(ctx, cfg, newLogger(cfg.Log, t.Out))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	return d.Run(ctx)
+}
+
 // Run serves until ctx ends or a part fails, then stops everything, newest
 // first: readiness and HTTP, scheduler, bridge (every live call is ended
 // cleanly), confirmations, the audit's last checkpoint. The database is closed

@@ -103,7 +103,7 @@ func (d *daemon) openAccounts() error {
 	d.transport = &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		MaxIdleConnsPerHost:   32,
-		IdleConnTimeout:       90 * time.Second,
+		IdleConnTimeout:       30 * time.Second,
 		TLSHandshakeTimeout:   5 * time.Second,
 		ResponseHeaderTimeout: providerTimeout,
 		ForceAttemptHTTP2:     true,

@@ -34,6 +34,7 @@ type Config struct {
 	Meta    *meta.Fake
 	EightX8 *eightx8.Fake
 	PBX     *pbx.PBX
+	Witness *Witness // before Meta's handler
 	MetaAcc Account
 	EightAc Account
 	Dir     string // for the evidence pack and its altered copy
@@ -97,6 +98,7 @@ func chapters() []chapter {
 // Tell runs the story to its end or to the first step that does not hold.
 func Tell(ctx context.Context, cfg Config) Report {
 	t := &teller{Config: cfg, api: newAPI(cfg), figures: map[string]float64{}}
+	t.Witness.ask(t.api)
 	r := Report{Held: true, Figures: t.figures}
 	began := time.Now()
 	for i, c := range chapters() {
