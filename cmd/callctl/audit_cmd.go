@@ -19,10 +19,11 @@ type auditCmd struct {
 	Tail       auditTailCmd       `cmd:"" help:"Print the newest entries, and go on with --follow."`
 	Checkpoint auditCheckpointCmd `cmd:"" help:"Sign the log as it is now and print the checkpoint."`
 	Prove      auditProveCmd      `cmd:"" help:"Prove that an entry is in the log, and check the proof here."`
+	Verify     auditVerifyCmd     `cmd:"" help:"Re-read a whole log from its database file; needs no daemon and changes nothing."`
 }
 
 type auditTailCmd struct {
-	Limit  int    `default:"20"                                            help:"Begin with so many." short:"n"`
+	Limit  int    `default:"20" help:"Begin with so many." short:"n"`
 	Kind   string `help:"Only this kind, such as permission.granted."`
 	Follow bool   `help:"Go on with new entries until interrupted; prints JSON lines unless told otherwise." short:"f"`
 }

@@ -17,8 +17,15 @@ type callbacksCmd struct {
 
 func callbackColumns() []column {
 	return []column{
-		{"id", "id"}, {"state", "state"}, {"reason", "reason"}, {"business", "business"}, {"user", "user"},
-		{"agent", "agent"}, {"not before", "notBefore"}, {"not after", "notAfter"}, {"call", "callId"},
+		{"id", "id"},
+		{"state", "state"},
+		{"reason", "reason"},
+		{"business", "business"},
+		{"user", "user"},
+		{"agent", "agent"},
+		{"not before", "notBefore"},
+		{"not after", "notAfter"},
+		{"call", "callId"},
 	}
 }
 
@@ -40,11 +47,11 @@ func (c callbacksShowCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) 
 
 type callbacksAddCmd struct {
 	pairArgs
-	Agent     string    `help:"Extension or SIP URI that the user is joined to."                                                            required:""`
+	Agent     string    `help:"Extension or SIP URI that the user is joined to." required:""`
 	Purpose   string    `help:"What the call is for."`
-	Order     string    `default:"agent_first"                                                   enum:"agent_first,user_first"            help:"Who is called first: ${enum}."`
-	NotBefore time.Time `format:"2006-01-02T15:04:05Z07:00"                                      help:"Earliest time (RFC 3339); now when left out."`
-	NotAfter  time.Time `format:"2006-01-02T15:04:05Z07:00"                                      help:"Latest time; an hour after the earliest when left out."`
+	Order     string    `default:"agent_first" enum:"agent_first,user_first" help:"Who is called first: ${enum}."`
+	NotBefore time.Time `format:"2006-01-02T15:04:05Z07:00" help:"Earliest time (RFC 3339); now when left out."`
+	NotAfter  time.Time `format:"2006-01-02T15:04:05Z07:00" help:"Latest time; an hour after the earliest when left out."`
 }
 
 // callbackRequest is the body of POST /v1/callbacks.

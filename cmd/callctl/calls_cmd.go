@@ -16,9 +16,17 @@ type callsCmd struct {
 
 func callColumns() []column {
 	return []column{
-		{"id", "id"}, {"state", "state"}, {"direction", "direction"}, {"user", "user"}, {"agent", "cdr.agent"},
-		{"started", "startedAt"}, {"answered", "answeredAt"}, {"ended", "cdr.endedAt"},
-		{"disposition", "cdr.disposition"}, {"ended by", "cdr.endedBy"}, {"cause", "cdr.cause"},
+		{"id", "id"},
+		{"state", "state"},
+		{"direction", "direction"},
+		{"user", "user"},
+		{"agent", "cdr.agent"},
+		{"started", "startedAt"},
+		{"answered", "answeredAt"},
+		{"ended", "cdr.endedAt"},
+		{"disposition", "cdr.disposition"},
+		{"ended by", "cdr.endedBy"},
+		{"cause", "cdr.cause"},
 	}
 }
 
@@ -52,7 +60,7 @@ type callsPlaceCmd struct {
 	pairArgs
 	Agent   string `help:"Extension or SIP URI that the user is joined to." required:""`
 	Purpose string `help:"What the call is for."`
-	Order   string `default:"agent_first"                                   enum:"agent_first,user_first" help:"Who is called first: ${enum}."`
+	Order   string `default:"agent_first" enum:"agent_first,user_first" help:"Who is called first: ${enum}."`
 }
 
 // callRequest is the body of POST /v1/calls.

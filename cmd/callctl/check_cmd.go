@@ -10,9 +10,9 @@ import (
 
 // checkCmd is `callctl check`.
 type checkCmd struct {
-	Business string    `help:"Our number, E.164."                                                 required:""`
-	User     string    `help:"The user: E.164 or BSUID."                                          required:""`
-	Action   string    `default:"start_call" enum:"start_call,send_call_permission_request"         help:"What is to be allowed: ${enum}."`
+	Business string    `help:"Our number, E.164." required:""`
+	User     string    `help:"The user: E.164 or BSUID." required:""`
+	Action   string    `default:"start_call" enum:"start_call,send_call_permission_request" help:"What is to be allowed: ${enum}."`
 	Purpose  string    `help:"What the call is for."`
 	At       time.Time `format:"2006-01-02T15:04:05Z07:00" help:"Decide for this time (RFC 3339); now when left out."`
 }
@@ -46,8 +46,13 @@ func (c checkCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
 		return fmt.Errorf("the answer is no decision: %w", err)
 	}
 	if err := t.object(raw, []column{
-		{"allowed", "allow"}, {"reason", "reason"}, {"would change at", "retryAfter"}, {"grant", "grant"},
-		{"rule pack", "rulePack"}, {"geography", "geography"}, {"decided for", "at"},
+		{"allowed", "allow"},
+		{"reason", "reason"},
+		{"would change at", "retryAfter"},
+		{"grant", "grant"},
+		{"rule pack", "rulePack"},
+		{"geography", "geography"},
+		{"decided for", "at"},
 	}); err != nil {
 		return err
 	}

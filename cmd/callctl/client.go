@@ -19,10 +19,10 @@ import (
 
 // daemonFlags say which daemon a command talks to.
 type daemonFlags struct {
-	URL       string        `default:"http://127.0.0.1:8080" env:"CALLCTL_URL"        group:"daemon" help:"Address of the daemon's API."`
-	Token     string        `env:"CALLCTL_TOKEN"             group:"daemon"           help:"API token."                               xor:"token"`
-	TokenFile string        `group:"daemon"                  help:"File with the API token; a newline at its end is ignored." type:"path" xor:"token"`
-	Timeout   time.Duration `default:"30s"                   group:"daemon"           help:"Longest wait for one answer."`
+	URL       string        `default:"http://127.0.0.1:8080" env:"CALLCTL_URL" group:"daemon" help:"Address of the daemon's API."`
+	Token     string        `env:"CALLCTL_TOKEN" group:"daemon" help:"API token." xor:"token"`
+	TokenFile string        `group:"daemon" help:"File with the API token; a newline at its end is ignored." type:"path" xor:"token"`
+	Timeout   time.Duration `default:"30s" group:"daemon" help:"Longest wait for one answer."`
 }
 
 // maxAnswer bounds what a command reads as JSON.
@@ -64,10 +64,10 @@ func (r *refusal) Error() string {
 
 // Unwrap sorts the refusal for the exit code.
 func (r *refusal) Unwrap() error {
-	switch {
-	case r.Status == http.StatusTooManyRequests, r.Status == http.StatusServiceUnavailable, r.Status == http.StatusGatewayTimeout:
+	switch r.Status {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return errTryAgain
-	case r.Status == http.StatusUnprocessableEntity, r.Status == http.StatusBadRequest:
+	case http.StatusUnprocessableEntity, http.StatusBadRequest:
 		return errUsage
 	}
 	return nil
@@ -137,8 +137,7 @@ func (c *client) do(ctx context.Context, method, path string, query url.Values, 
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		var failed *url.Error
-		if errors.As(err, &failed) {
+		if failed, ok := errors.AsType[*url.Error](err); ok {
 			err = failed.Err // without the address, which may hold a number
 		}
 		return nil, withHint(fmt.Errorf("%w: no answer from %s: %w", errTryAgain, c.base.Host, err),

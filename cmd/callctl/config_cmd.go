@@ -48,7 +48,7 @@ func unusedEnv(path string, env []string) []string {
 
 // configPrintCmd is `callctl config print`.
 type configPrintCmd struct {
-	Config    string `env:"CALLCTL_CONFIG"                                help:"Configuration file; the example when left out." placeholder:"FILE" short:"c" type:"path"`
+	Config    string `env:"CALLCTL_CONFIG" help:"Configuration file; the example when left out." placeholder:"FILE" short:"c" type:"path"`
 	Commented bool   `help:"Explain each key, and show those not set."`
 }
 

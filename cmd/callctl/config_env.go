@@ -60,6 +60,12 @@ func isStructs(t reflect.Type) bool {
 	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct
 }
 
+// isElementName says whether a field is the name by which the environment
+// addresses an element of a list; that one only the file can set.
+func isElementName(at place, f reflect.StructField) bool {
+	return yamlKey(f) == "name" && strings.HasSuffix(at.path, "]")
+}
+
 // overlayEnv lets CALLCTL_SECTION_KEY override what the file says. An element of
 // a list is addressed by its name: CALLCTL_ACCOUNTS_ACME_API_KEY. Lists of words
 // are separated by commas.
@@ -78,7 +84,7 @@ func overlayEnv(cfg *Config, env []string, c *checker) {
 			field := v.Type().Field(i)
 			name := at.env + envWord(yamlKey(field))
 			value, ok := given[name]
-			if !ok || field.Type.Kind() == reflect.Struct || isStructs(field.Type) {
+			if !ok || field.Type.Kind() == reflect.Struct || isStructs(field.Type) || isElementName(at, field) {
 				continue
 			}
 			c.used = append(c.used, name)

@@ -73,8 +73,7 @@ func decodeConfig(path string, src []byte) (Config, error) {
 // of the quoted lines.
 func syntaxError(path string, src []byte, err error) *ConfigError {
 	f := Finding{Message: err.Error(), Hint: "`callctl config print --commented` shows every key"}
-	var at yaml.Error
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[yaml.Error](err); ok {
 		f.Message = at.GetMessage()
 		if t := at.GetToken(); t != nil && t.Position != nil {
 			f.Line, f.Column = t.Position.Line, t.Position.Column
@@ -107,8 +106,7 @@ func excerpt(src []byte, line int) string {
 
 // reasonOf is an error's last words: without the path, which the reader knows.
 func reasonOf(err error) string {
-	var path *os.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*os.PathError](err); ok {
 		return path.Err.Error()
 	}
 	return err.Error()

@@ -45,11 +45,14 @@ func manualOf(b *strings.Builder, docs comments, t reflect.Type, defaults reflec
 		if f.Type.Kind() == reflect.Struct || isStructs(f.Type) {
 			continue
 		}
-		fmt.Fprintf(b, "- `%s` · `%s`", at.key(yamlKey(f)), at.env+envWord(yamlKey(f)))
+		fmt.Fprintf(b, "- `%s`", at.key(yamlKey(f)))
+		if !isElementName(at, f) {
+			fmt.Fprintf(b, " · `%s`", at.env+envWord(yamlKey(f)))
+		}
 		if text := defaultText(defaults, i); text != "" {
 			fmt.Fprintf(b, " · default `%s`", text)
 		}
-		fmt.Fprintf(b, "  \n  %s\n", docs.field(t, f))
+		fmt.Fprintf(b, "  \n  %s\n", markdown(docs.field(t, f)))
 	}
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -66,16 +69,19 @@ func manualOf(b *strings.Builder, docs comments, t reflect.Type, defaults reflec
 		case f.Type.Kind() != reflect.Struct:
 			continue
 		}
-		fmt.Fprintf(b, "\n%s %s\n\n%s\n\n", strings.Repeat("#", level), next.path, docs.field(t, f))
+		fmt.Fprintf(b, "\n%s %s\n\n%s\n\n", strings.Repeat("#", level), next.path, markdown(docs.field(t, f)))
 		manualOf(b, docs, inner, below, next, level+1)
 	}
 }
+
+// markdown keeps angle brackets from being read as HTML.
+func markdown(text string) string { return strings.ReplaceAll(text, "<", `\<`) }
 
 func defaultText(defaults reflect.Value, i int) string {
 	if !defaults.IsValid() || defaults.Field(i).IsZero() {
 		return ""
 	}
-	if d, ok := defaults.Field(i).Interface().(time.Duration); ok {
+	if d, ok := reflect.TypeAssert[time.Duration](defaults.Field(i)); ok {
 		return d.String()
 	}
 	text, err := scalarText(defaults.Field(i))

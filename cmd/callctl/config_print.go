@@ -151,7 +151,7 @@ func (p *configPrinter) scalar(key string, v reflect.Value, indent string) error
 }
 
 func scalarText(v reflect.Value) (string, error) {
-	if d, ok := v.Interface().(time.Duration); ok {
+	if d, ok := reflect.TypeAssert[time.Duration](v); ok {
 		return d.String(), nil
 	}
 	b, err := yaml.MarshalWithOptions(v.Interface(), yaml.Flow(true))
@@ -165,7 +165,7 @@ func scalarText(v reflect.Value) (string, error) {
 func wrap(text string, width int) []string {
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		if line != "" && len(line)+1+len(word) > width {
 			lines = append(lines, line)
 			line = ""

@@ -31,10 +31,10 @@ func (s Secret) GoString() string { return s.String() }
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // MarshalYAML keeps the value out of every printed configuration.
-func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
+func (s Secret) MarshalYAML() (any, error) { return s.String(), nil } //nolint:unparam // the interface's result
 
 // MarshalText keeps the value out of JSON.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil } //nolint:unparam // the interface's result
 
 var errEmptySecret = errors.New("the file is empty")
 

@@ -35,7 +35,7 @@ func (c dncShowCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error 
 }
 
 type dncAddCmd struct {
-	User   string `arg:""   help:"The user: E.164 or BSUID."`
+	User   string `arg:"" help:"The user: E.164 or BSUID."`
 	Reason string `help:"Why; it stands in the audit." required:""`
 }
 
@@ -51,7 +51,7 @@ func (c dncAddCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
 }
 
 type dncRemoveCmd struct {
-	User   string `arg:""   help:"The user: E.164 or BSUID."`
+	User   string `arg:"" help:"The user: E.164 or BSUID."`
 	Reason string `help:"Why; it stands in the audit." required:""`
 }
 

@@ -16,8 +16,8 @@ import (
 
 // exportCmd is `callctl export`.
 type exportCmd struct {
-	User string `help:"The user: E.164 or BSUID."                                       required:""`
-	File string `help:"Where to write the pack; evidence-<id>.zip when left out."       placeholder:"FILE" short:"f" type:"path"`
+	User string `help:"The user: E.164 or BSUID." required:""`
+	File string `help:"Where to write the pack; evidence-<id>.zip when left out." placeholder:"FILE" short:"f" type:"path"`
 }
 
 // export is an evidence pack, as the API describes it.
@@ -96,7 +96,7 @@ func (c *client) download(ctx context.Context, e export) error {
 	if err != nil {
 		return fmt.Errorf("write pack: %w", err)
 	}
-	defer os.Remove(part.Name()) //nolint:errcheck // gone after the rename
+	defer os.Remove(part.Name())
 	sum := sha256.New()
 	_, err = io.Copy(io.MultiWriter(part, sum), res.Body)
 	if err := errors.Join(err, part.Sync(), part.Close()); err != nil {

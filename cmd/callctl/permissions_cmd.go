@@ -34,8 +34,14 @@ type listFlags struct {
 
 func permissionColumns() []column {
 	return []column{
-		{"business", "business"}, {"user", "user"}, {"status", "status"}, {"reason", "reason"}, {"expires at", "expiresAt"},
-		{"granted at", "grantedAt"}, {"auth", "grantAuth"}, {"do not call", "doNotCall"},
+		{"business", "business"},
+		{"user", "user"},
+		{"status", "status"},
+		{"reason", "reason"},
+		{"expires at", "expiresAt"},
+		{"granted at", "grantedAt"},
+		{"auth", "grantAuth"},
+		{"do not call", "doNotCall"},
 	}
 }
 
@@ -65,8 +71,14 @@ type permissionsEventsCmd struct{ pairArgs }
 // Run shows the history of one pair.
 func (c permissionsEventsCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
 	return f.printAll(ctx, t, c.path("/events"), url.Values{}, 0, []column{
-		{"at", "at"}, {"kind", "kind"}, {"auth", "auth"}, {"expires", "expires"}, {"outcome", "outcome"},
-		{"actor", "actor"}, {"audit", "auditIndex"}, {"id", "id"},
+		{"at", "at"},
+		{"kind", "kind"},
+		{"auth", "auth"},
+		{"expires", "expires"},
+		{"outcome", "outcome"},
+		{"actor", "actor"},
+		{"audit", "auditIndex"},
+		{"id", "id"},
 	})
 }
 

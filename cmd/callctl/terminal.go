@@ -204,7 +204,7 @@ func cells(raw []byte, columns []column) []string {
 
 // cell is the text at a path of a JSON value; lists of words are joined.
 func cell(v any, path string) string {
-	for _, key := range strings.Split(path, ".") {
+	for key := range strings.SplitSeq(path, ".") {
 		m, ok := v.(map[string]any)
 		if !ok {
 			return ""

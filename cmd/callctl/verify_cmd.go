@@ -28,10 +28,10 @@ func (c verifyCmd) Run(_ context.Context, t *terminal) error {
 		return usagef("%s: %s", c.Pack, reasonOf(err))
 	}
 	result, err := compliance.Verify(f, stat.Size(), c.Key)
-	var fault *compliance.VerifyError
+	fault, altered := errors.AsType[*compliance.VerifyError](err)
 	switch {
-	case errors.As(err, &fault):
-		return withHint(fmt.Errorf("%s: %w", c.Pack, &packFault{fault}), "the pack is not what the log signed: ask for it again from the one who keeps the log")
+	case altered:
+		return withHint(fmt.Errorf("%s: %w", c.Pack, &packError{fault}), "the pack is not what the log signed: ask for it again from the one who keeps the log")
 	case err != nil:
 		return fmt.Errorf("%s: %w", c.Pack, err)
 	}
@@ -39,16 +39,21 @@ func (c verifyCmd) Run(_ context.Context, t *terminal) error {
 		return t.write([]byte("verified: " + c.Pack + "\n" + strings.Join(result.Summary, "\n") + "\n"))
 	}
 	return t.object(result, []column{
-		{"entries", "entries"}, {"tree size", "treeSize"}, {"origin", "origin"}, {"key", "keyHash"},
-		{"signed at", "signedAt"}, {"first", "firstTime"}, {"last", "lastTime"},
+		{"entries", "entries"},
+		{"tree size", "treeSize"},
+		{"origin", "origin"},
+		{"key", "keyHash"},
+		{"signed at", "signedAt"},
+		{"first", "firstTime"},
+		{"last", "lastTime"},
 	})
 }
 
-// packFault says where a pack does not hold.
-type packFault struct{ fault *compliance.VerifyError }
+// packError says where a pack does not hold.
+type packError struct{ fault *compliance.VerifyError }
 
 // Error implements error.
-func (e *packFault) Error() string {
+func (e *packError) Error() string {
 	where := ""
 	if e.fault.File != "" {
 		where += ": " + printable(e.fault.File)
@@ -60,4 +65,4 @@ func (e *packFault) Error() string {
 }
 
 // Unwrap gives the fault itself.
-func (e *packFault) Unwrap() error { return e.fault }
+func (e *packError) Unwrap() error { return e.fault }

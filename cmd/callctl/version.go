@@ -2,19 +2,20 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
-	_ "modernc.org/sqlite" // asked for its version
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/callctl/callctl/geo"
+	"github.com/callctl/callctl/permissions"
 )
 
 // version is set by the linker for releases: -X main.version=v0.1.0.
-var version = "" //nolint:gochecknoglobals // the linker can set only a package variable
+var version = ""
 
 // versionCmd is `callctl version`.
 type versionCmd struct{}
@@ -23,8 +24,15 @@ type versionCmd struct{}
 func (versionCmd) Run(_ context.Context, t *terminal) error {
 	v := versionOf()
 	return t.object(v, []column{
-		{"callctl", "version"}, {"commit", "commit"}, {"built at", "commitTime"}, {"Go", "go"}, {"SQLite", "sqlite"},
-		{"platform", "platform"}, {"geography", "geography"}, {"time zones", "tzdata"},
+		{"callctl", "version"},
+		{"commit", "commit"},
+		{"built at", "commitTime"},
+		{"Go", "go"},
+		{"SQLite", "sqlite"},
+		{"platform", "platform"},
+		{"rule packs", "rulePacks"},
+		{"geography", "geography"},
+		{"time zones", "tzdata"},
 	})
 }
 
@@ -35,7 +43,8 @@ func versionOf() map[string]string {
 		"version":   version,
 		"go":        runtime.Version(),
 		"platform":  runtime.GOOS + "/" + runtime.GOARCH,
-		"sqlite":    sqliteVersion(),
+		"sqlite":    sqlite3.SQLITE_VERSION,
+		"rulePacks": rulePacks(),
 		"geography": geography(),
 		"tzdata":    zoneSource(),
 	}
@@ -71,18 +80,13 @@ func zoneSource() string {
 	return "system"
 }
 
-// sqliteVersion asks the library that is linked in.
-func sqliteVersion() string {
-	db, err := sql.Open("sqlite", ":memory:")
+// rulePacks are the rule packs that decisions of this binary can cite.
+func rulePacks() string {
+	list, err := permissions.PackVersions()
 	if err != nil {
 		return ""
 	}
-	defer db.Close()
-	var v string
-	if err := db.QueryRowContext(context.Background(), "SELECT sqlite_version()").Scan(&v); err != nil {
-		return ""
-	}
-	return v
+	return strings.Join(list, " ")
 }
 
 // geography is the version of the dated lists of where calling exists.
