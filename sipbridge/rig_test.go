@@ -163,7 +163,12 @@ func (r *rig) live(state string) sipbridge.LiveCall {
 // phone makes a handset that runs until the test ends.
 func (r *rig) phone(b handset.Behaviour) *handset.Handset {
 	r.t.Helper()
-	h, err := handset.New("127.0.0.1", b)
+	return r.phoneAt("127.0.0.1", b)
+}
+
+func (r *rig) phoneAt(host string, b handset.Behaviour) *handset.Handset {
+	r.t.Helper()
+	h, err := handset.New(host, b)
 	require.NoError(r.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
