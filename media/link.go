@@ -108,7 +108,6 @@ func (s *WebRTCStream) connectICE(
 		return netip.AddrPort{}, err
 	}
 
-	//nolint:gosec // a port
 	return netip.AddrPortFrom(addr.Unmap(), uint16(pair.Remote.Port())), nil
 }
 
@@ -183,7 +182,6 @@ func (s *WebRTCStream) connectDTLS(
 		dtls.WithInsecureSkipVerify(true), // self-signed: the fingerprint is the trust (RFC 5763)
 		dtls.WithVerifyPeerCertificate(verify),
 		dtls.WithSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80),
-		dtls.WithExtendedMasterSecret(dtls.RequireExtendedMasterSecret),
 		dtls.WithFlightInterval(flightInterval),
 		dtls.WithMTU(1200),
 		dtls.WithLoggerFactory(silentLogs()),

@@ -249,7 +249,7 @@ func (c *call) run(tb testing.TB, cfg RelayConfig) {
 	var err error
 	c.relay, err = NewRelay(cfg)
 	require.NoError(tb, err)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(tb.Context())
 	c.stop = cancel
 	go func() { c.ended <- c.relay.Run(ctx) }()
 }

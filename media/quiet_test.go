@@ -18,7 +18,7 @@ func TestSilenceFillsWhatThePBXLeavesOpen(t *testing.T) {
 			time.Sleep(time.Second) // the PBX says nothing
 			quiet := w.packets()
 			require.InDelta(t, 50, len(quiet), 12, "one frame every 20 ms")
-			require.Empty(t, real(quiet, codec))
+			require.Empty(t, spoken(quiet, codec))
 			require.True(t, quiet[0].Marker, "the first packet begins a talkspurt")
 
 			speak := func(from, n int, ssrc uint32) {
@@ -34,7 +34,7 @@ func TestSilenceFillsWhatThePBXLeavesOpen(t *testing.T) {
 			time.Sleep(300 * time.Millisecond) // hold
 			speak(60000, 20, 2)                // music on hold from another source
 			require.Eventually(t, func() bool {
-				return len(real(w.packets(), codec)) == 40
+				return len(spoken(w.packets(), codec)) == 40
 			}, 5*time.Second, 5*time.Millisecond)
 			require.NoError(t, c.end(t))
 			heard := w.packets()

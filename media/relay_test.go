@@ -94,10 +94,10 @@ func exchange(t *testing.T, c *call, w *whatsapp, p *pbx, codec Codec) {
 	}
 	require.Eventually(t, func() bool { return len(p.packets()) >= 100 }, 5*time.Second, 5*time.Millisecond)
 	require.Eventually(t, func() bool {
-		return len(real(w.packets(), codec)) >= 100
+		return len(spoken(w.packets(), codec)) >= 100
 	}, 5*time.Second, 5*time.Millisecond)
 	requireSame(t, sent, p.packets())
-	requireSame(t, sent, real(w.packets(), codec))
+	requireSame(t, sent, spoken(w.packets(), codec))
 	requireContinuous(t, w.packets())
 	require.Zero(t, c.web.Stats().Lost)
 	require.EqualValues(t, 100, c.web.Stats().PacketsIn)
@@ -106,8 +106,8 @@ func exchange(t *testing.T, c *call, w *whatsapp, p *pbx, codec Codec) {
 	require.Equal(t, c.web.Stats().PacketsOut, 100+c.web.Stats().SilenceOut)
 }
 
-// real leaves out the frames of silence.
-func real(heard []rtp.Packet, codec Codec) (list []rtp.Packet) {
+// spoken leaves out the frames of silence.
+func spoken(heard []rtp.Packet, codec Codec) (list []rtp.Packet) {
 	for _, p := range heard {
 		if !bytes.Equal(p.Payload, codec.silence()) {
 			list = append(list, p)
@@ -157,10 +157,10 @@ func TestTonePassesTranscoded(t *testing.T) {
 			}
 			require.Eventually(t, func() bool { return len(p.packets()) >= 49 }, 5*time.Second, 5*time.Millisecond)
 			require.Eventually(t, func() bool {
-				return len(real(w.packets(), tc.web)) >= 49
+				return len(spoken(w.packets(), tc.web)) >= 49
 			}, 5*time.Second, 5*time.Millisecond)
 			require.Greater(t, toneShare(t, tc.pbx, p.packets(), 440), 0.8)
-			require.Greater(t, toneShare(t, tc.web, real(w.packets(), tc.web), 1000), 0.8)
+			require.Greater(t, toneShare(t, tc.web, spoken(w.packets(), tc.web), 1000), 0.8)
 			require.NoError(t, c.end(t))
 		})
 	}

@@ -15,11 +15,11 @@ func appendSenderReport(b []byte, ssrc, timestamp uint32, c *counters, now time.
 	const cname = "callctl"
 	b = append(b, 2<<6, 200, 0, 6) // length in words, less one
 	b = binary.BigEndian.AppendUint32(b, ssrc)
-	b = binary.BigEndian.AppendUint32(b, uint32(now.Unix()+ntpEpoch))              //nolint:gosec // era 0 or 1, modulo
-	b = binary.BigEndian.AppendUint32(b, uint32(uint64(now.Nanosecond())<<32/1e9)) //nolint:gosec // below 2^32
+	b = binary.BigEndian.AppendUint32(b, uint32(now.Unix()+ntpEpoch))              // era 0 or 1, modulo
+	b = binary.BigEndian.AppendUint32(b, uint32(uint64(now.Nanosecond())<<32/1e9)) // below 2^32
 	b = binary.BigEndian.AppendUint32(b, timestamp)
-	b = binary.BigEndian.AppendUint32(b, uint32(c.packetsOut.Load())) //nolint:gosec // modulo 2^32 by the RFC
-	b = binary.BigEndian.AppendUint32(b, uint32(c.bytesOut.Load()))   //nolint:gosec // modulo 2^32 by the RFC
+	b = binary.BigEndian.AppendUint32(b, uint32(c.packetsOut.Load())) // modulo 2^32 by the RFC
+	b = binary.BigEndian.AppendUint32(b, uint32(c.bytesOut.Load()))   // modulo 2^32 by the RFC
 
 	// One chunk: SSRC, item CNAME, terminated and padded to a word.
 	chunk := 4 + 2 + len(cname)

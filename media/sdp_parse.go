@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,6 +35,7 @@ type description struct {
 	formats   []format // codecs that this package has, in the peer's order
 	event     uint8    // payload type of telephone-event/8000, or noEvent
 	direction string   // sendrecv, sendonly, recvonly, inactive
+	protocol  string   // of the audio line
 	bundle    bool
 	mid       string
 	audio     int      // index of the audio line
@@ -79,7 +81,7 @@ func describe(s *sdp.SessionDescription, protocols ...string) (*description, *sd
 		d.refused = append(d.refused, fmt.Sprintf("m=%s 0 %s %s",
 			m.MediaName.Media, strings.Join(m.MediaName.Protos, "/"), strings.Join(m.MediaName.Formats, " ")))
 		usable := m.MediaName.Media == "audio" && m.MediaName.Port.Value != 0
-		if d.audio < 0 && usable && contains(protocols, strings.Join(m.MediaName.Protos, "/")) {
+		if d.audio < 0 && usable && slices.Contains(protocols, strings.Join(m.MediaName.Protos, "/")) {
 			d.audio = i
 		}
 	}
@@ -90,6 +92,7 @@ func describe(s *sdp.SessionDescription, protocols ...string) (*description, *sd
 	if m.MediaName.Port.Value < 0 || m.MediaName.Port.Value > 65535 || m.MediaName.Port.Range != nil {
 		return nil, nil, fmt.Errorf("%w: port of the audio line", ErrSDP)
 	}
+	d.protocol = strings.Join(m.MediaName.Protos, "/")
 	d.direction = direction(s, m)
 	d.mid, _ = m.Attribute("mid")
 	group, _ := s.Attribute("group")
@@ -99,16 +102,6 @@ func describe(s *sdp.SessionDescription, protocols ...string) (*description, *sd
 	}
 
 	return d, m, nil
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-
-	return false
 }
 
 // direction is the media line's direction, the session's, or sendrecv (RFC 8866
@@ -147,14 +140,14 @@ func (d *description) addFormats(m *sdp.MediaDescription) error {
 		}
 		switch maps[name] {
 		case "opus/48000/2":
-			d.add(Opus, uint8(pt)) //nolint:gosec // 7 bits
+			d.add(Opus, uint8(pt))
 		case "pcmu/8000", "pcmu/8000/1":
-			d.add(PCMU, uint8(pt)) //nolint:gosec // 7 bits
+			d.add(PCMU, uint8(pt))
 		case "pcma/8000", "pcma/8000/1":
-			d.add(PCMA, uint8(pt)) //nolint:gosec // 7 bits
+			d.add(PCMA, uint8(pt))
 		case "telephone-event/8000", "telephone-event/8000/1":
 			if d.event == noEvent {
-				d.event = uint8(pt) //nolint:gosec // 7 bits
+				d.event = uint8(pt)
 			}
 		}
 	}
@@ -194,7 +187,6 @@ func describeRTP(text string) (*description, error) {
 		return nil, fmt.Errorf("%w: connection address is not a unicast IP address", ErrSDP)
 	}
 	if !addr.IsUnspecified() { // 0.0.0.0 is the hold of RFC 2543
-		//nolint:gosec // the port was checked
 		d.remote = netip.AddrPortFrom(addr.Unmap(), uint16(m.MediaName.Port.Value))
 	}
 

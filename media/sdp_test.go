@@ -26,7 +26,7 @@ const metaOffer = "v=0\r\no=- 1790963543407 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r
 	"a=rtpmap:126 telephone-event/8000\r\na=maxptime:20\r\na=ptime:20\r\n" +
 	"a=ssrc:613016344 cname:WhatsAppAudioStream1\r\n"
 
-var public = netip.MustParseAddr("203.0.113.7") //nolint:gochecknoglobals // a constant address
+var public = netip.MustParseAddr("203.0.113.7") // a constant address
 
 func webStream(t *testing.T, codecs ...Codec) *WebRTCStream {
 	t.Helper()

@@ -64,7 +64,7 @@ func (t *timeline) retune(c Codec) {
 // follow numbers a packet of the source. It reports false for a duplicate and for
 // a packet that comes too late to have a number.
 func (t *timeline) follow(p *packet, now time.Time) (seq uint16, timestamp uint32, ok bool) {
-	ahead := int16(p.seq - t.highest) //nolint:gosec // serial number arithmetic, RFC 1982
+	ahead := int16(p.seq - t.highest) // serial number arithmetic, RFC 1982
 	if !t.open || p.ssrc != t.ssrc || t.restarted(p, ahead) {
 		if t.stale(p, ahead) {
 			return 0, 0, false
@@ -84,8 +84,8 @@ func (t *timeline) follow(p *packet, now time.Time) (seq uint16, timestamp uint3
 
 // restarted reports whether the source jumped in sequence or time.
 func (t *timeline) restarted(p *packet, ahead int16) bool {
-	step := int32(p.timestamp - t.source) //nolint:gosec // serial number arithmetic
-	limit := int32(longJump * t.clock)    //nolint:gosec // 480,000 at most
+	step := int32(p.timestamp - t.source) // serial number arithmetic
+	limit := int32(longJump * t.clock)    // 480,000 at most
 
 	return ahead > restartJump || ahead < -lateBy || (ahead > 0 && (step > limit || step < -limit))
 }
@@ -106,7 +106,7 @@ func (t *timeline) admit(p *packet, ahead int16) bool {
 		return true
 	}
 	bit := uint64(1) << uint(-ahead)
-	if int16(p.seq-t.base) < 0 || ahead <= -lateBy || t.seen&bit != 0 { //nolint:gosec // serial number arithmetic
+	if int16(p.seq-t.base) < 0 || ahead <= -lateBy || t.seen&bit != 0 { // serial number arithmetic
 		return false
 	}
 	t.seen |= bit
@@ -177,7 +177,7 @@ func (t *timeline) begin(now time.Time) {
 
 // at is the timestamp of the instant now on the line that the receiver sees.
 func (t *timeline) at(now time.Time) uint32 {
-	return t.timestamp + uint32(now.Sub(t.last).Microseconds()*int64(t.clock)/1_000_000) //nolint:gosec // modulo 2^32
+	return t.timestamp + uint32(now.Sub(t.last).Microseconds()*int64(t.clock)/1_000_000) // modulo 2^32
 }
 
 func (t *timeline) advance(seq uint16, timestamp uint32, now time.Time) {
@@ -188,7 +188,7 @@ func (t *timeline) advance(seq uint16, timestamp uint32, now time.Time) {
 func (t *timeline) wall(now time.Time) uint32 {
 	elapsed := now.Sub(t.anchor).Microseconds() * int64(t.clock) / 1_000_000
 
-	return t.anchorTS + uint32(elapsed) //nolint:gosec // modulo 2^32 on purpose
+	return t.anchorTS + uint32(elapsed) // modulo 2^32 on purpose
 }
 
 // aligned is the wall clock's timestamp, in whole frames after least, and never
@@ -203,4 +203,4 @@ func (t *timeline) aligned(least uint32, now time.Time) uint32 {
 }
 
 // before compares timestamps as serial numbers (RFC 1982).
-func before(a, b uint32) bool { return int32(a-b) < 0 } //nolint:gosec // serial number arithmetic
+func before(a, b uint32) bool { return int32(a-b) < 0 } // serial number arithmetic

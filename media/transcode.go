@@ -30,7 +30,7 @@ type source struct {
 // place says what to do with a packet: lost is the number of packets missing
 // before it, ok is false for one that comes too late or twice.
 func (s *source) place(p *packet) (lost int, ok bool) {
-	ahead := int16(p.seq - s.next) //nolint:gosec // serial number arithmetic, RFC 1982
+	ahead := int16(p.seq - s.next) // serial number arithmetic, RFC 1982
 	if s.begun && p.ssrc == s.ssrc && ahead < 0 && ahead > -lateBy {
 		return 0, false
 	}

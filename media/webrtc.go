@@ -213,17 +213,18 @@ func (s *WebRTCStream) describe(line audioLine, mid, setup string, peer *descrip
 	if addr.Is6() {
 		family = "IP6"
 	}
-	before, after := "", ""
-	if peer != nil {
+	before, after, protocol := "", "", "UDP/TLS/RTP/SAVPF"
+	if peer != nil { // RFC 3264 section 6: the answer repeats the offer's protocol
 		before, after = peer.refuseOthers()
+		protocol = peer.protocol
 	}
 	fmt.Fprintf(&b, "v=0\r\no=- %d 1 IN %s %s\r\ns=-\r\nt=0 0\r\n", s.session, family, addr)
 	if mid != "" && (peer == nil || peer.bundle) {
 		fmt.Fprintf(&b, "a=group:BUNDLE %s\r\n", mid)
 	}
 	b.WriteString("a=msid-semantic: WMS callctl\r\n" + before)
-	fmt.Fprintf(&b, "m=audio %d UDP/TLS/RTP/SAVPF %s\r\nc=IN %s %s\r\n",
-		s.sock.public.Port(), line.payloadTypes(), family, addr)
+	fmt.Fprintf(&b, "m=audio %d %s %s\r\nc=IN %s %s\r\n",
+		s.sock.public.Port(), protocol, line.payloadTypes(), family, addr)
 	// RFC 8445 section 5.1.2.1: a host candidate's priority, one component.
 	fmt.Fprintf(&b, "a=candidate:1 1 udp 2130706431 %s %d typ host generation 0\r\n", addr, s.sock.public.Port())
 	fmt.Fprintf(&b, "a=ice-ufrag:%s\r\na=ice-pwd:%s\r\n", s.ufrag, s.pwd)

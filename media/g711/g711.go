@@ -18,7 +18,7 @@ var (
 func EncodeMuLaw(dst []byte, pcm []int16) {
 	dst = dst[:len(pcm)]
 	for i, s := range pcm {
-		dst[i] = muLawCode[uint16(s)>>2] //nolint:gosec // the bits of the sample
+		dst[i] = muLawCode[uint16(s)>>2]
 	}
 }
 
@@ -27,7 +27,7 @@ func EncodeMuLaw(dst []byte, pcm []int16) {
 func EncodeALaw(dst []byte, pcm []int16) {
 	dst = dst[:len(pcm)]
 	for i, s := range pcm {
-		dst[i] = aLawCode[uint16(s)>>3] //nolint:gosec // the bits of the sample
+		dst[i] = aLawCode[uint16(s)>>3]
 	}
 }
 
@@ -51,7 +51,7 @@ func DecodeALaw(dst []int16, code []byte) {
 
 func decodeTable(expand func(byte) int) (table [256]int16) {
 	for code := range table {
-		table[code] = int16(expand(byte(code))) //nolint:gosec // within 16 bits by construction
+		table[code] = int16(expand(byte(code))) // within 16 bits by construction
 	}
 
 	return table
@@ -96,9 +96,9 @@ func muLawCompress(sample int) byte {
 	for v := sample >> 6; v != 0; v >>= 1 {
 		segment++
 	}
-	step := byte(sample>>(segment+1)) & 15 //nolint:gosec // four bits
+	step := byte(sample>>(segment+1)) & 15
 
-	return ^(sign | byte(segment)<<4 | step) //nolint:gosec // three bits
+	return ^(sign | byte(segment)<<4 | step)
 }
 
 // aLawExpand is table 1 of G.711: the value of a code word, scaled from 13 to 16
@@ -128,7 +128,7 @@ func aLawCompress(sample int) byte {
 	for v := sample >> 5; v != 0; v >>= 1 {
 		segment++
 	}
-	step := byte(sample >> max(segment, 1) & 15) //nolint:gosec // four bits
+	step := byte(sample >> max(segment, 1) & 15)
 
-	return (sign | byte(segment)<<4 | step) ^ 0x55 //nolint:gosec // three bits
+	return (sign | byte(segment)<<4 | step) ^ 0x55
 }
