@@ -10,10 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/callctl/callctl/testbed/eightx8"
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/callctl/callctl/testbed/eightx8"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -6,8 +6,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/callctl/callctl/testbed/stream"
 	"github.com/pion/sdp/v3"
+
+	"github.com/callctl/callctl/testbed/stream"
 )
 
 // The texts of Meta's error_data.details (protocol: Meta calling "reference").

@@ -14,9 +14,10 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/callctl/callctl/testbed/stream"
 	"github.com/pion/dtls/v3/pkg/crypto/selfsign"
 	"github.com/pion/transport/v5/packetio"
+
+	"github.com/callctl/callctl/testbed/stream"
 )
 
 // Handset is one media session of a user. Owned by whoever made it. Its methods

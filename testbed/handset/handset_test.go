@@ -7,13 +7,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/callctl/callctl/testbed/handset"
-	"github.com/callctl/callctl/testbed/stream"
-	"github.com/callctl/callctl/testbed/tone"
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/callctl/callctl/testbed/handset"
+	"github.com/callctl/callctl/testbed/stream"
+	"github.com/callctl/callctl/testbed/tone"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -28,7 +29,7 @@ type business struct {
 	wg       sync.WaitGroup
 }
 
-var types = map[string]webrtc.RTPCodecParameters{ //nolint:gochecknoglobals // test table
+var types = map[string]webrtc.RTPCodecParameters{
 	"opus": {RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2}, PayloadType: 111},
 	"pcmu": {RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypePCMU, ClockRate: 8000}, PayloadType: 0},
 	"pcma": {RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypePCMA, ClockRate: 8000}, PayloadType: 8},
@@ -112,7 +113,7 @@ func (b *business) speak(ctx context.Context, sender stream.Sender) {
 // run starts a handset and stops it at the end of the test.
 func run(t *testing.T, h *handset.Handset) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
 	t.Cleanup(func() {

@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/callctl/callctl/testbed/handset"
 	"github.com/pion/stun/v4"
 	"github.com/stretchr/testify/require"
+
+	"github.com/callctl/callctl/testbed/handset"
 )
 
 // line is the value of an SDP line.

@@ -7,8 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/callctl/callctl/testbed/stream"
 	"github.com/pion/rtp"
+
+	"github.com/callctl/callctl/testbed/stream"
 )
 
 // Run does ICE, DTLS and media until ctx ends, and leaves no goroutine. Media is

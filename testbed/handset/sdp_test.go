@@ -1,12 +1,12 @@
 package handset_test
 
 import (
-	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/callctl/callctl/testbed/handset"
 	"github.com/stretchr/testify/require"
+
+	"github.com/callctl/callctl/testbed/handset"
 )
 
 // offered is an SDP as a full-ICE business writes it.
@@ -41,7 +41,7 @@ func TestOfferLooksLikeMetas(t *testing.T) {
 		`a=fmtp:111 maxaveragebitrate=20000;maxplaybackrate=16000;minptime=20;sprop-maxcapturerate=16000;useinbandfec=1`,
 		`a=rtpmap:126 telephone-event/8000`, `a=maxptime:20`, `a=ptime:20`, `a=ssrc:\d+ cname:WhatsAppAudioStream1`,
 	}
-	require.Regexp(t, regexp.MustCompile("^"+strings.Join(shape, "\r\n")+"\r\n$"), offer)
+	require.Regexp(t, "^"+strings.Join(shape, "\r\n")+"\r\n$", offer)
 }
 
 func TestAnswerMirrorsTheOffer(t *testing.T) {

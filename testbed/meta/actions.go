@@ -98,8 +98,7 @@ func (f *Fake) mayCall(u *user, now time.Time) *graphError {
 
 // sdpRefusal is how Meta words a bad SDP.
 func sdpRefusal(err error) *graphError {
-	var bad *handset.SDPError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*handset.SDPError](err); ok {
 		return invalidParameter(bad.Details)
 	}
 	return invalidParameter("SDP Validation error - Provided SDP is invalid")

@@ -10,10 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/callctl/callctl/testbed/handset"
-	"github.com/callctl/callctl/testbed/meta"
 	"github.com/pion/webrtc/v4"
 	"github.com/stretchr/testify/require"
+
+	"github.com/callctl/callctl/testbed/handset"
+	"github.com/callctl/callctl/testbed/meta"
 )
 
 func within(t *testing.T, d time.Duration) context.Context {

@@ -34,7 +34,7 @@ func (f *Fake) accept(digits string, body map[string]any) (string, *graphError) 
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	u := f.user(digits)
-	request := false
+	var request bool
 	switch kind := text(body, "type"); kind {
 	case "template":
 		name := text(body, "template", "name")

@@ -15,10 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/callctl/callctl/testbed/handset"
-	"github.com/callctl/callctl/testbed/meta"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/callctl/callctl/testbed/handset"
+	"github.com/callctl/callctl/testbed/meta"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -58,7 +59,7 @@ func newWorld(t *testing.T, edit func(*meta.Config)) *world {
 	require.NoError(t, err)
 	w.fake, w.api = fake, httptest.NewServer(fake.Handler())
 	t.Cleanup(w.api.Close)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- fake.Run(ctx) }()
 	t.Cleanup(func() {

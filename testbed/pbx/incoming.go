@@ -5,9 +5,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/callctl/callctl/testbed/stream"
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/callctl/callctl/testbed/stream"
 )
 
 // incoming is the life of one call that comes in, from its INVITE to its end.

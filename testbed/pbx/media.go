@@ -8,8 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/callctl/callctl/testbed/stream"
 	"github.com/pion/rtp"
+
+	"github.com/callctl/callctl/testbed/stream"
 )
 
 // media is the RTP end of one call (RFC 3550), on a socket of its own.

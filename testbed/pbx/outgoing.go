@@ -7,10 +7,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/callctl/callctl/testbed/stream"
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 	"github.com/google/uuid"
+
+	"github.com/callctl/callctl/testbed/stream"
 )
 
 // Call places a call to target, such as "sip:+6591234567@callctl;transport=tcp",

@@ -6,10 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/callctl/callctl/testbed/pbx"
-	"github.com/callctl/callctl/testbed/tone"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/callctl/callctl/testbed/pbx"
+	"github.com/callctl/callctl/testbed/tone"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -20,7 +21,7 @@ func run(t *testing.T, cfg pbx.Config) *pbx.PBX {
 	cfg.Host = "127.0.0.1"
 	p, err := pbx.New(cfg)
 	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
 	t.Cleanup(func() {

@@ -7,8 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/callctl/callctl/testbed/stream"
 	"github.com/pion/sdp/v3"
+
+	"github.com/callctl/callctl/testbed/stream"
 )
 
 // remote is what the other side's SDP says.

@@ -5,8 +5,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/callctl/callctl/testbed/tone"
 	"github.com/pion/rtp"
+
+	"github.com/callctl/callctl/testbed/tone"
 )
 
 // Kept is how many payloads a receiver keeps: the last 100 s.

@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/callctl/callctl/testbed/tone"
 	"github.com/pion/rtp"
+
+	"github.com/callctl/callctl/testbed/tone"
 )
 
 // Interval between two packets (a=ptime:20).

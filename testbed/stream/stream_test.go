@@ -6,9 +6,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/callctl/callctl/testbed/stream"
 	"github.com/pion/rtp"
 	"github.com/stretchr/testify/require"
+
+	"github.com/callctl/callctl/testbed/stream"
 )
 
 var errWire = errors.New("wire cut")

@@ -5,8 +5,9 @@ import (
 	"math"
 	"testing"
 
-	"github.com/callctl/callctl/testbed/tone"
 	"github.com/stretchr/testify/require"
+
+	"github.com/callctl/callctl/testbed/tone"
 )
 
 // The values are those of ITU-T G.191's reference (ulaw/alaw companding) at
