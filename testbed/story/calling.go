@@ -184,7 +184,8 @@ func (t *teller) opusCall(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w (to the agent %d, to the customer %d frames; callback %s)", err, up.frames, down.frames, cb.ID)
 	}
-	t.prove("Opus on both legs: %d frames to the agent and %d to the customer, byte-identical, in order, none missing", up.frames, down.frames)
+	t.prove("Opus on both legs: %d frames to the agent and %d to the customer, byte-identical, in order, none missing (%d and %d frames of silence put in while the other side was not up)",
+		up.frames, down.frames, up.filler, down.filler)
 	w, _, _ := t.latest()
 	if err := t.Meta.HangUp(w.ID); err != nil {
 		return fmt.Errorf("hang up: %w", err)
