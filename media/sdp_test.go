@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pion/sdp/v3"
 	"github.com/stretchr/testify/require"
@@ -334,4 +335,34 @@ func FuzzParseSDP(f *testing.F) {
 			require.ErrorIs(t, err, ErrSDP)
 		}
 	})
+}
+
+// TestLargestDescriptionsParseQuickly holds the published bound of 5 ms, with room
+// for a busy machine.
+func TestLargestDescriptionsParseQuickly(t *testing.T) {
+	t.Parallel()
+	fill := func(line string) string {
+		return metaOffer + strings.Repeat(line, (MaxSDP-len(metaOffer))/len(line))
+	}
+	for name, text := range map[string]string{
+		"attributes":   fill("a=\r\n"),
+		"fingerprints": fill("a=fingerprint:sha-256 " + digest + "\r\n"),
+		"rtpmap":       fill("a=rtpmap:111 opus/48000/2\r\n"),
+		"crypto":       fill("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x\r\n"),
+		"setup":        fill("a=setup:active\r\n"),
+		"one line":     metaOffer + "a=" + strings.Repeat("x ", (MaxSDP-len(metaOffer)-4)/2) + "\r\n",
+		"formats":      strings.Replace(metaOffer, "111 126", "111"+strings.Repeat(" 1", 15000), 1),
+		"candidate": strings.Replace(metaOffer, "network-cost 50",
+			"network-cost 50"+strings.Repeat(" x y", 7000), 1),
+	} {
+		require.LessOrEqual(t, len(text), MaxSDP, name)
+		least := time.Hour
+		for range 5 {
+			begin := time.Now()
+			_, _ = describeWebRTC(text, public)
+			least = min(least, time.Since(begin))
+		}
+		require.Less(t, least, 20*time.Millisecond, name)
+		t.Log(name, least)
+	}
 }
