@@ -27,10 +27,10 @@ const (
 	senders = 8
 )
 
-// The kinds of entry about a confirmation.
+// The kinds of entry about a confirmation. That it was sent is an event of the
+// ledger, with an entry of its own.
 const (
 	kindEnqueued = "message.confirmation_enqueued"
-	kindSent     = "message.confirmation_sent"
 	kindUnknown  = "message.confirmation_unknown"
 )
 
@@ -84,8 +84,7 @@ func NewConfirmer(cfg ConfirmerConfig) (*Confirmer, error) {
 type confirmation struct {
 	Event   string `json:"event"` // id of the opt-out
 	Account string `json:"account,omitempty"`
-	Message string `json:"message,omitempty"` // the provider's id
-	Reason  string `json:"reason,omitempty"`  // why the outcome is unknown
+	Reason  string `json:"reason,omitempty"` // why the outcome is unknown
 }
 
 // pending is a claimed confirmation.
@@ -95,11 +94,11 @@ type pending struct {
 }
 
 // Enqueue writes the intent to confirm in the transaction of the opt-out. Only a
-// do-not-call that came by message is confirmed: one without an account came by
-// the API or an import, and nobody is written to because of it. Enqueueing the
-// same event twice is the same intent.
+// do-not-call that was read from a message is confirmed: after one by the API or
+// an import nobody is written to. An opt-out that narrows several pairs is one
+// event, confirmed once, from the number that it was sent to.
 func (c *Confirmer) Enqueue(ctx context.Context, tx *audit.Tx, r permissions.Revocation) error {
-	if !r.DoNotCall || r.Account == "" || r.Event == "" {
+	if !r.DoNotCall || r.Message == "" || r.Account == "" || r.Event == "" {
 		return nil
 	}
 	now := tx.Now().UnixMilli()
@@ -206,40 +205,43 @@ func (c *Confirmer) send(ctx context.Context, p pending) error {
 	if err != nil {
 		c.cfg.Logger.Warn("outcome of an opt-out confirmation is unknown, it is not sent again",
 			"account", p.account, "user", p.pair.User, "error", err)
-		return c.finish(ctx, p, kindUnknown, confirmation{Event: p.event, Account: p.account, Reason: "send failed"}, nil)
+		return c.unknown(ctx, p, "sending failed")
 	}
-	record := func(ctx context.Context, tx *audit.Tx) error {
+	return c.sent(ctx, p, message)
+}
+
+// sent records the confirmation with the ledger, which also appends it to the audit.
+func (c *Confirmer) sent(ctx context.Context, p pending, message string) error {
+	return c.finish(ctx, p, "sent", message, func(ctx context.Context, tx *audit.Tx) error {
 		_, err := c.cfg.Ledger.RecordTx(ctx, tx, permissions.Event{
 			ID: confirmationID(p.event), Kind: permissions.Confirmed, Pair: p.pair, At: tx.Now(),
 			Account: p.account, Auth: permissions.AuthSelf, Ref: message, Text: c.cfg.Text,
 		})
 		return err
-	}
-	return c.finish(ctx, p, kindSent, confirmation{Event: p.event, Account: p.account, Message: message}, record)
+	})
 }
 
-// finish writes the final state; record, when given, runs in the same transaction.
+func (c *Confirmer) unknown(ctx context.Context, p pending, reason string) error {
+	return c.finish(ctx, p, "unknown", "", func(ctx context.Context, tx *audit.Tx) error {
+		_, err := tx.Append(ctx, audit.Record{
+			Kind: kindUnknown, Subject: p.subject,
+			Payload: confirmation{Event: p.event, Account: p.account, Reason: reason},
+		})
+		return err
+	})
+}
+
+// finish writes the final state, and record what it was, in one transaction.
 func (c *Confirmer) finish(
-	ctx context.Context, p pending, kind string, payload confirmation,
-	record func(ctx context.Context, tx *audit.Tx) error,
+	ctx context.Context, p pending, state, message string, record func(ctx context.Context, tx *audit.Tx) error,
 ) error {
-	state := "unknown"
-	if kind == kindSent {
-		state = "sent"
-	}
 	return c.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
-		res, err := tx.ExecContext(ctx, sqlFinishConfirmation, state, payload.Message, tx.Now().UnixMilli(), p.event)
+		res, err := tx.ExecContext(ctx, sqlFinishConfirmation, state, message, tx.Now().UnixMilli(), p.event)
 		if err != nil {
 			return fmt.Errorf("finish confirmation: %w", err)
 		}
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
 			return err
-		}
-		if _, err := tx.Append(ctx, audit.Record{Kind: kind, Subject: p.subject, Payload: payload}); err != nil {
-			return err
-		}
-		if record == nil {
-			return nil
 		}
 		return record(ctx, tx)
 	})
@@ -264,8 +266,7 @@ func (c *Confirmer) recover(ctx context.Context) error {
 		return fmt.Errorf("look for interrupted confirmations: %w", err)
 	}
 	for _, p := range list {
-		payload := confirmation{Event: p.event, Account: p.account, Reason: "callctl stopped while sending"}
-		if err := c.finish(ctx, p, kindUnknown, payload, nil); err != nil {
+		if err := c.unknown(ctx, p, "callctl stopped while sending"); err != nil {
 			return err
 		}
 	}

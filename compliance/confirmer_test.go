@@ -36,7 +36,7 @@ func (p *phone) SendText(_ context.Context, account string, to permissions.User,
 		<-block
 	}
 	if text != DefaultConfirmation {
-		return "", errors.New("other words") //nolint:err113 // seen by nobody but the test
+		return "", errors.New("other words")
 	}
 	return fmt.Sprintf("wamid.%d", n), err
 }
@@ -53,12 +53,16 @@ type recorder struct {
 	events []permissions.Event
 }
 
-func (r *recorder) RecordTx(_ context.Context, _ *audit.Tx, events ...permissions.Event) (int, error) {
+func (r *recorder) RecordTx(ctx context.Context, tx *audit.Tx, events ...permissions.Event) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events = append(r.events, events...)
-	return len(events), nil
+	_, err := tx.Append(ctx, audit.Record{Kind: kindSent, Subject: "s-alice", Payload: events})
+	return len(events), err
 }
+
+// kindSent is what the ledger calls a Confirmed event.
+const kindSent = "message.confirmation_sent"
 
 type desk struct {
 	*house
@@ -88,7 +92,8 @@ func (d *desk) newConfirmer(tb testing.TB) *Confirmer {
 func optOut(event string) permissions.Revocation {
 	return permissions.Revocation{
 		Pair:    permissions.Pair{Business: "+6531234567", User: alice},
-		Subject: "s-alice", Event: event, Reason: permissions.DoNotCall, DoNotCall: true, Account: account,
+		Subject: "s-alice", Event: event, Reason: permissions.DoNotCall, DoNotCall: true, Account: account, Origin: true,
+		Message: strings.TrimSuffix(event, "/optout"),
 	}
 }
 
@@ -102,7 +107,7 @@ func (d *desk) enqueue(tb testing.TB, r permissions.Revocation) {
 // start runs a confirmer until the test ends or stop is called.
 func (d *desk) start(tb testing.TB, c *Confirmer) (stop func()) {
 	tb.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(tb.Context())
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx) }()
 	stop = sync.OnceFunc(func() {
@@ -136,6 +141,9 @@ func TestOptOutIsConfirmedOnce(t *testing.T) {
 	d.enqueue(t, optOut("meta/wamid.7"))
 	d.requireKinds(t, kindEnqueued, kindSent)
 	d.enqueue(t, optOut("meta/wamid.7")) // the same fact again
+	other := optOut("meta/wamid.7")      // another pair that the same opt-out narrows
+	other.Pair.Business, other.Origin = "+6539999999", false
+	d.enqueue(t, other)
 	stop()
 	require.Equal(t, []string{"acme +6591234567 confirmation/meta/wamid.7"}, d.messages())
 	require.Len(t, d.events, 1)
@@ -153,10 +161,11 @@ func TestOptOutIsConfirmedOnce(t *testing.T) {
 func TestOnlyOptOutsByMessageAreConfirmed(t *testing.T) {
 	d := newDesk(t)
 	stop := d.start(t, d.confirmer)
-	byAPI, declined, anonymous := optOut("a"), optOut("b"), optOut("")
-	byAPI.Account = ""
+	byAPI, unsent, declined, anonymous := optOut("a"), optOut("b"), optOut("c"), optOut("")
+	byAPI.Message = ""
+	unsent.Account = ""
 	declined.DoNotCall = false
-	for _, r := range []permissions.Revocation{byAPI, declined, anonymous} {
+	for _, r := range []permissions.Revocation{byAPI, unsent, declined, anonymous} {
 		d.enqueue(t, r)
 	}
 	stop()
@@ -167,7 +176,7 @@ func TestOnlyOptOutsByMessageAreConfirmed(t *testing.T) {
 func TestRolledBackOptOutIsNotConfirmed(t *testing.T) {
 	d := newDesk(t)
 	stop := d.start(t, d.confirmer)
-	failure := errors.New("the opt-out failed") //nolint:err113 // seen by nobody but the test
+	failure := errors.New("the opt-out failed")
 	err := d.log.Update(t.Context(), func(ctx context.Context, tx *audit.Tx) error {
 		require.NoError(t, d.confirmer.Enqueue(ctx, tx, optOut("x")))
 		return failure
@@ -192,7 +201,7 @@ func TestEnqueuedBeforeTheStartIsSent(t *testing.T) {
 // An error may mean that the message went out all the same.
 func TestUnknownOutcomeIsNotRepeated(t *testing.T) {
 	d := newDesk(t)
-	d.err = errors.New("timeout talking to graph") //nolint:err113 // seen by nobody but the test
+	d.err = errors.New("timeout talking to graph")
 	stop := d.start(t, d.confirmer)
 	d.enqueue(t, optOut("x"))
 	d.requireKinds(t, kindEnqueued, kindUnknown)

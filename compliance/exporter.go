@@ -1,6 +1,7 @@
 package compliance
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -11,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -91,11 +93,15 @@ func (x *Exporter) Export(ctx context.Context, u permissions.User, actor string)
 	e := Export{ID: x.cfg.NewID(), User: u, Actor: actor, State: ExportRunning}
 	x.setRunning(e.ID, true)
 	defer x.setRunning(e.ID, false)
-	index, err := x.begin(ctx, &e, subject)
+	merged, err := x.mergedInto(ctx, subject)
 	if err != nil {
 		return Export{}, err
 	}
-	pack, err := x.build(ctx, e, subject, index)
+	index, err := x.begin(ctx, &e, subject, merged)
+	if err != nil {
+		return Export{}, err
+	}
+	pack, err := x.build(ctx, e, subject, merged, index)
 	if err == nil {
 		err = writeFile(x.path(e.ID), pack)
 	}
@@ -108,13 +114,19 @@ func (x *Exporter) Export(ctx context.Context, u permissions.User, actor string)
 	return e, x.finish(ctx, &e)
 }
 
-// begin records who asked, in the transaction that makes the export exist.
-func (x *Exporter) begin(ctx context.Context, e *Export, subject string) (index int64, err error) {
+// begin records who asked, in the transaction that makes the export exist, and
+// counts the entries that have to be in the pack.
+func (x *Exporter) begin(ctx context.Context, e *Export, subject string, merged []mergedSubject) (index int64, err error) {
 	err = x.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
 		e.CreatedAt = tx.Now()
+		for i := range merged {
+			if merged[i].Entries, err = tx.SubjectEntries(ctx, merged[i].Subject); err != nil {
+				return err
+			}
+		}
 		index, err = tx.Append(ctx, audit.Record{
 			Kind: exportCreatedKind, Subject: subject,
-			Payload: exportCreated{Export: e.ID, User: e.User, Actor: e.Actor},
+			Payload: exportCreated{Export: e.ID, User: e.User, Actor: e.Actor, Merged: merged},
 		})
 		if err != nil {
 			return err
@@ -140,22 +152,27 @@ func (x *Exporter) finish(ctx context.Context, e *Export) error {
 	return nil
 }
 
-func (x *Exporter) build(ctx context.Context, e Export, subject string, last int64) ([]byte, error) {
+func (x *Exporter) build(ctx context.Context, e Export, subject string, merged []mergedSubject, last int64) ([]byte, error) {
 	cp, err := x.cfg.Log.Checkpoint(ctx)
 	if err != nil {
 		return nil, err
 	}
-	entries, err := x.entries(ctx, subject, last, cp.Size)
-	if err != nil {
+	var entries []packEntry
+	for _, s := range append([]mergedSubject{{Subject: subject}}, merged...) {
+		if entries, err = x.collect(ctx, entries, s.Subject, last, cp.Size); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(entries, func(a, b packEntry) int { return cmp.Compare(a.Index, b.Index) })
+	if err := checkComplete(entries, subject, last, merged); err != nil {
 		return nil, err
 	}
 	m := manifest{Export: e.ID, User: e.User, Subject: subject, Actor: e.Actor, CreatedAt: e.CreatedAt}
 	return buildPack(m, cp, x.cfg.Log.VerifierKey(), entries, x.cfg.Log.Sign)
 }
 
-// entries are the subject's up to index last, proved in the tree of size.
-func (x *Exporter) entries(ctx context.Context, subject string, last, size int64) ([]packEntry, error) {
-	var list []packEntry
+// collect adds the subject's entries up to index last, proved in the tree of size.
+func (x *Exporter) collect(ctx context.Context, list []packEntry, subject string, last, size int64) ([]packEntry, error) {
 	const page = 500
 	for after := int64(-1); after < last; {
 		entries, err := x.cfg.Log.Entries(ctx, audit.Query{After: after, Limit: page, Subject: subject})
@@ -177,10 +194,21 @@ func (x *Exporter) entries(ctx context.Context, subject string, last, size int64
 		}
 		after = entries[len(entries)-1].Index
 	}
-	if n := len(list); n == 0 || list[n-1].Index != last || list[n-1].SubjectSeq != int64(n) {
-		return nil, errIncomplete
-	}
 	return list, nil
+}
+
+// checkComplete refuses to hand out a pack that a reader would refuse.
+func checkComplete(entries []packEntry, subject string, last int64, merged []mergedSubject) error {
+	counts := map[string]int64{}
+	for _, e := range entries {
+		if counts[e.Subject]++; e.SubjectSeq != counts[e.Subject] {
+			return errIncomplete
+		}
+	}
+	if len(entries) == 0 || entries[len(entries)-1].Index != last {
+		return errIncomplete
+	}
+	return checkMerged(entries, subject, merged, counts)
 }
 
 func newPackEntry(e audit.Entry, p audit.Proof) packEntry {

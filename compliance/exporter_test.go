@@ -9,12 +9,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files") //nolint:gochecknoglobals // the usual test flag
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestExportIsVerifiedAndDescribed(t *testing.T) {
 	h := newHouse(t)
@@ -34,7 +35,7 @@ func TestExportIsVerifiedAndDescribed(t *testing.T) {
 	require.Equal(t, int64(10), r.TreeSize)
 	require.Equal(t, "callctl/test", r.Origin)
 	require.Contains(t, r.Summary, "On the do-not-call list since entry 7, 2026-11-22 18:00:08.000 UTC. "+
-		"Dials after it, up to the export: none.")
+		"Dials after it, up to the export: none. Refused by the gate in that time: 1.")
 	require.Contains(t, r.Summary[len(r.Summary)-1], "the key that you trust")
 
 	r, err = verify(pack, "")
@@ -106,7 +107,7 @@ func TestInterruptedExportIsFailed(t *testing.T) {
 	h := newHouse(t)
 	h.story(t)
 	e := Export{ID: "X9", User: alice, Actor: "ops", State: ExportRunning}
-	_, err := h.exporter.begin(t.Context(), &e, "s-alice")
+	_, err := h.exporter.begin(t.Context(), &e, "s-alice", nil)
 	require.NoError(t, err)
 	got, err := h.newExporter(t).Get(t.Context(), "X9")
 	require.NoError(t, err)
@@ -127,4 +128,34 @@ func TestExportThatCannotBeWrittenIsFailed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ExportFailed, got.State)
 	require.NotContains(t, got.Error, h.dir)
+}
+
+// Two addresses that turned out to be one person: the entries under both are in
+// the pack, those of the gone subject from before and from after the merge.
+func TestExportFollowsMergedSubjects(t *testing.T) {
+	h := newHouse(t)
+	h.story(t)
+	h.append(t, kindDNCAdded, "s-older", map[string]string{"id": "x"})
+	h.append(t, kindAttempted, "s-oldest", map[string]string{"callId": "c0"})
+	h.append(t, kindMerged, "s-older", map[string]string{"from": "s-oldest", "into": "s-older"})
+	h.append(t, kindMerged, "s-alice", map[string]string{"from": "s-older", "into": "s-alice"})
+	h.append(t, "call.ended", "s-oldest", map[string]string{"callId": "c0"})
+	_, pack := h.export(t)
+	r, err := verify(pack, h.log.VerifierKey())
+	require.NoError(t, err)
+	require.Equal(t, 13, r.Entries)
+
+	without := func(drop func(e packEntry) bool) error {
+		_, err := verify(h.rebuild(t, func(_ *manifest, e []packEntry) []packEntry { return slices.DeleteFunc(e, drop) }), "")
+		return err
+	}
+	require.NoError(t, without(func(packEntry) bool { return false }))
+	for _, drop := range []func(e packEntry) bool{
+		func(e packEntry) bool { return e.Subject == "s-older" },
+		func(e packEntry) bool { return e.Subject == "s-oldest" },
+		func(e packEntry) bool { return e.Kind == "call.ended" },
+	} {
+		var refused *VerifyError
+		require.ErrorAs(t, without(drop), &refused)
+	}
 }

@@ -79,6 +79,8 @@ type exportCreated struct {
 	Export string           `json:"export"`
 	User   permissions.User `json:"user"`
 	Actor  string           `json:"actor"`
+	// Merged are the other subjects that this person's entries are under.
+	Merged []mergedSubject `json:"merged,omitempty"`
 }
 
 const exportCreatedKind = "export.created"
@@ -159,7 +161,8 @@ What this is
   what they permitted and withdrew, every decision to call or not to call, every
   call. It is complete up to the export itself: each record carries the number of
   the person's records so far and the place of the one before, so a record that
-  was left out leaves a gap.
+  was left out leaves a gap. When two addresses turned out to be one person, the
+  records under both are here, each with its own numbers.
 
 How to verify it
   callctl verify PACK [--key KEY]

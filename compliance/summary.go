@@ -3,6 +3,7 @@ package compliance
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ const (
 	kindDNCAdded  = "dnc.added"
 	kindDNCLifted = "dnc.lifted"
 	kindAttempted = "call.attempted"
+	kindRefused   = "decision.refused"
 )
 
 // summaryText is summary.txt: the statements and then the story. It is a pure
@@ -56,7 +58,7 @@ func statements(entries []packEntry) []string {
 		default:
 			continue
 		}
-		end, dials := "the export", []string(nil)
+		end, dials, refused := "the export", []string(nil), 0
 		for _, later := range entries[i+1:] {
 			if later.Kind == until {
 				end = fmt.Sprintf("entry %d (%s)", later.Index, until)
@@ -65,13 +67,16 @@ func statements(entries []packEntry) []string {
 			if later.Kind == kindAttempted {
 				dials = append(dials, fmt.Sprintf("entry %d at %s", later.Index, later.Time.UTC().Format(summaryTime)))
 			}
+			if later.Kind == kindRefused {
+				refused++
+			}
 		}
 		found := "none"
 		if len(dials) > 0 {
 			found = strings.Join(dials, ", ")
 		}
-		lines = append(lines, fmt.Sprintf("%s entry %d, %s. Dials after it, up to %s: %s.",
-			words, e.Index, e.Time.UTC().Format(summaryTime), end, found))
+		lines = append(lines, fmt.Sprintf("%s entry %d, %s. Dials after it, up to %s: %s. Refused by the gate in that time: %d.",
+			words, e.Index, e.Time.UTC().Format(summaryTime), end, found, refused))
 	}
 	if len(lines) == 0 {
 		lines = append(lines, "No opt-out, revocation or refusal is recorded.")
@@ -107,7 +112,7 @@ func detail(e packEntry) string {
 	}
 	word("action", p.Action)
 	if p.Allow != nil {
-		word("allow", fmt.Sprint(*p.Allow))
+		word("allow", strconv.FormatBool(*p.Allow))
 	}
 	word("reason", p.Reason)
 	word("outcome", p.Outcome)

@@ -84,27 +84,38 @@ func (e packEntry) check(cp audit.Checkpoint) error {
 // checkChain demands that the entries are all of one person's, the first to the
 // export itself: every leaf says how many came before it and where the last was.
 func (v *verification) checkChain() error {
-	prev := int64(-1)
+	counts, prev := map[string]int64{}, map[string]int64{}
 	for i, e := range v.entries {
 		leaf, err := audit.ParseLeaf(e.Leaf)
 		if err != nil {
 			return refuseEntry(e.Index, err.Error())
 		}
-		switch {
-		case e.Subject == "" || e.Subject != v.manifest.Subject:
-			return refuseEntry(e.Index, "it is about somebody else")
-		case e.SubjectSeq != int64(i+1) || leaf.Prev != prev:
-			return refuseEntry(e.Index, fmt.Sprintf("an entry before it is missing: it is the person's %d., the pack's %d.",
-				e.SubjectSeq, i+1))
+		if i > 0 && e.Index <= v.entries[i-1].Index {
+			return refuseEntry(e.Index, "it is out of order")
 		}
-		prev = e.Index
+		before, known := prev[e.Subject]
+		if !known {
+			before = -1
+		}
+		counts[e.Subject]++
+		if e.Subject == "" || e.SubjectSeq != counts[e.Subject] || leaf.Prev != before {
+			return refuseEntry(e.Index, fmt.Sprintf("an entry before it is missing: it is number %d of its subject, in the pack number %d",
+				e.SubjectSeq, counts[e.Subject]))
+		}
+		prev[e.Subject] = e.Index
 	}
+	return v.checkExport(counts)
+}
+
+// checkExport holds the export's own entry, which says what the pack is and how
+// much belongs in it, against the manifest and the entries.
+func (v *verification) checkExport(counts map[string]int64) error {
 	last := v.entries[len(v.entries)-1]
-	if last.Kind != exportCreatedKind {
+	if last.Kind != exportCreatedKind || last.Subject != v.manifest.Subject {
 		return refuseEntry(last.Index, "the pack does not end with its own export, so it may not be complete")
 	}
 	if last.Payload == nil {
-		return nil // erased before it was packed: nothing to compare
+		return refuseEntry(last.Index, "its payload is erased, so the pack may not be complete")
 	}
 	var p exportCreated
 	if err := json.Unmarshal(last.Payload, &p); err != nil {
@@ -114,5 +125,5 @@ func (v *verification) checkChain() error {
 		!last.Time.Equal(v.manifest.CreatedAt) {
 		return refuse(manifestFile, "it names another export than the entries end with")
 	}
-	return nil
+	return checkMerged(v.entries, v.manifest.Subject, p.Merged, counts)
 }

@@ -1,8 +1,6 @@
 package compliance
 
 import (
-	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -59,13 +57,13 @@ func owners(t *testing.T, pack []byte) map[int]place {
 		at += localHeaderSize + len(f.name)
 		index, line := []int64{1, 3, 4, 5, 6, 7, 8, 9}, 0
 		for i, c := range f.content {
-			switch {
-			case f.name == entriesFile:
+			switch f.name {
+			case entriesFile:
 				m[at+i] = place{entriesFile, index[line]}
 				if c == '\n' {
 					line++
 				}
-			case f.name == keyFile: // what it signs may fail in its place
+			case keyFile: // what it signs may fail in its place
 			default:
 				m[at+i] = place{f.name, -1}
 			}
@@ -179,7 +177,11 @@ func TestPacksThatTheKeyHolderForgesAreRefused(t *testing.T) {
 		{"another subject", func(m *manifest, e []packEntry) []packEntry {
 			m.Subject = "s-bob"
 			return e
-		}, 1},
+		}, 9},
+		{"erased export", func(_ *manifest, e []packEntry) []packEntry {
+			e[7].Salt, e[7].Payload = nil, nil
+			return e
+		}, 9},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHouse(t)
@@ -230,9 +232,10 @@ func TestStatementsCountDialsByPosition(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"Permission withdrawn or refused at entry 20, 2026-11-22 16:00:00.000 UTC. " +
-			"Dials after it, up to entry 40 (permission.granted): entry 30 at 2026-11-22 15:00:00.000 UTC.",
+			"Dials after it, up to entry 40 (permission.granted): entry 30 at 2026-11-22 15:00:00.000 UTC. " +
+			"Refused by the gate in that time: 0.",
 		"On the do-not-call list since entry 60, 2026-11-22 12:00:00.000 UTC. " +
-			"Dials after it, up to entry 70 (dnc.lifted): none.",
+			"Dials after it, up to entry 70 (dnc.lifted): none. Refused by the gate in that time: 0.",
 	}, statements(list))
 	require.Equal(t, []string{"No opt-out, revocation or refusal is recorded."}, statements(nil))
 }
@@ -251,7 +254,7 @@ func FuzzVerify(f *testing.F) {
 			return
 		}
 		var refused *VerifyError
-		require.True(t, errors.As(err, &refused), fmt.Sprint(err))
+		require.ErrorAs(t, err, &refused)
 		require.NotEmpty(t, refused.Error())
 	})
 }

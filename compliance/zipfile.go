@@ -33,7 +33,7 @@ type packFile struct {
 func writeZip(files []packFile) []byte {
 	var out, central bytes.Buffer
 	for _, f := range files {
-		offset := uint32(out.Len()) //nolint:gosec // packs are bounded by maxPack
+		offset := uint32(out.Len())
 		entry := zipEntry(f)
 		put(&out, uint32(localSignature), entry)
 		out.WriteString(f.name)
@@ -43,9 +43,9 @@ func writeZip(files []packFile) []byte {
 		put(&central, uint16(0), uint16(0), uint16(0), uint32(0), offset)
 		central.WriteString(f.name)
 	}
-	start, n := uint32(out.Len()), uint16(len(files)) //nolint:gosec // packs are bounded by maxPack
+	start, n := uint32(out.Len()), uint16(len(files))
 	out.Write(central.Bytes())
-	put(&out, uint32(endSignature), uint16(0), uint16(0), n, n, uint32(central.Len()), start, uint16(0)) //nolint:gosec // as above
+	put(&out, uint32(endSignature), uint16(0), uint16(0), n, n, uint32(central.Len()), start, uint16(0))
 	return out.Bytes()
 }
 
@@ -53,9 +53,9 @@ func writeZip(files []packFile) []byte {
 // flags, method, time, date, CRC-32, both sizes, name length, extra length.
 func zipEntry(f packFile) []byte {
 	var b bytes.Buffer
-	size := uint32(len(f.content)) //nolint:gosec // packs are bounded by maxPack
+	size := uint32(len(f.content))
 	put(&b, uint16(zipVersion), uint16(zipUTF8), uint16(0), uint16(0), uint16(zipEpoch))
-	put(&b, crc32.ChecksumIEEE(f.content), size, size, uint16(len(f.name)), uint16(0)) //nolint:gosec // names are ours
+	put(&b, crc32.ChecksumIEEE(f.content), size, size, uint16(len(f.name)), uint16(0))
 	return b.Bytes()
 }
 

@@ -19,7 +19,7 @@ type frontier struct {
 func frontierPositions(n int64) []int64 {
 	var pos []int64
 	var before int64
-	for level := bits.Len64(uint64(n)) - 1; level >= 0; level-- { //nolint:gosec // a size is never negative
+	for level := bits.Len64(uint64(n)) - 1; level >= 0; level-- {
 		if n&(1<<level) == 0 {
 			continue
 		}

@@ -80,7 +80,7 @@ func (k *keyring) openSigner(dir, origin string, rand io.Reader, empty bool) err
 		return fmt.Errorf("%w: %s: %w", ErrKey, SignerKeyFile, err)
 	}
 	pub := filepath.Join(dir, VerifierKeyFile)
-	have, err := os.ReadFile(pub) //nolint:gosec // the operator's own key directory
+	have, err := os.ReadFile(pub)
 	if err == nil && strings.TrimSpace(string(have)) == k.vkey {
 		return nil
 	}
@@ -120,7 +120,7 @@ func (k *keyring) newSubjectKey(rand io.Reader, subject string) (key, wrapped []
 
 // readOrCreate returns the trimmed content of a key file.
 func readOrCreate(path string, mayCreate bool, create func() (string, error)) (string, error) {
-	b, err := os.ReadFile(path) //nolint:gosec // the operator's own key directory
+	b, err := os.ReadFile(path)
 	if err == nil {
 		return string(bytes.TrimSpace(b)), nil
 	}
@@ -165,7 +165,7 @@ func replaceFile(path string, content []byte) (err error) {
 }
 
 func syncDir(dir string) error {
-	d, err := os.Open(dir) //nolint:gosec // the operator's own key directory
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func Commit(salt []byte, index int64, payload []byte) [32]byte {
 	h := sha256.New()
 	h.Write(salt)
 	var n [8]byte
-	binary.BigEndian.PutUint64(n[:], uint64(index)) //nolint:gosec // an index is never negative
+	binary.BigEndian.PutUint64(n[:], uint64(index))
 	h.Write(n[:])
 	h.Write(pad(payload))
 	var sum [32]byte

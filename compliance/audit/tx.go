@@ -153,3 +153,17 @@ func (tx *Tx) advance(ctx context.Context, subject string) (key []byte, seq, pre
 	_, err = tx.stmts.advanceSubject.ExecContext(ctx, entries+1, tx.edge.size, subject)
 	return key, entries + 1, last, err
 }
+
+// SubjectEntries is how many entries a subject has, those of this transaction included.
+func (tx *Tx) SubjectEntries(ctx context.Context, subject string) (int64, error) {
+	var wrapped []byte
+	var entries, last int64
+	err := tx.stmts.subject.QueryRowContext(ctx, subject).Scan(&wrapped, &entries, &last)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read subject: %w", err)
+	}
+	return entries, nil
+}
