@@ -1,0 +1,477 @@
+package callback_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/callctl/callctl/compliance/audit"
+	"github.com/callctl/callctl/geo"
+	"github.com/callctl/callctl/migrations"
+	"github.com/callctl/callctl/permissions"
+	"github.com/callctl/callctl/permissions/callback"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	business = geo.E164("+6531234567")
+	ann      = permissions.User("+6591234567")
+)
+
+// house is a scheduler over a real database, in the bubble's time.
+type house struct {
+	*callback.Scheduler
+	t      *testing.T
+	ledger *permissions.Ledger
+	log    *audit.Log
+	db     *migrations.DB
+	ids    atomic.Int64
+	max    int
+	stop   func()
+
+	mu    sync.Mutex
+	dials []callback.Dial
+	// dial is what happens to a call; nil connects at once.
+	dial func(ctx context.Context, d callback.Dial) (permissions.Outcome, error)
+}
+
+// Dial implements callback.Dialer: it authorises and settles as the bridge does.
+func (h *house) Dial(ctx context.Context, d callback.Dial) (permissions.Outcome, error) {
+	ticket, decision, err := h.ledger.Authorize(ctx, permissions.Attempt{
+		Pair: permissions.Pair{Business: d.Business, User: d.User}, CallID: d.CallID, Callback: d.Callback, Purpose: d.Purpose,
+	})
+	if err != nil {
+		return "", err
+	}
+	if ticket == nil {
+		return "", &permissions.Refusal{Decision: decision}
+	}
+	h.mu.Lock()
+	h.dials = append(h.dials, d)
+	dial := h.dial
+	h.mu.Unlock()
+	outcome := permissions.OutcomeConnected
+	if dial != nil {
+		if outcome, err = dial(ctx, d); err != nil {
+			return outcome, err
+		}
+	}
+	return outcome, h.log.Update(context.WithoutCancel(ctx), func(ctx context.Context, tx *audit.Tx) error {
+		return ticket.Settle(ctx, tx, outcome)
+	})
+}
+
+func (h *house) dialled() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.dials)
+}
+
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	h := &house{t: t}
+	dir := t.TempDir()
+	var err error
+	h.db, err = migrations.Open(t.Context(), filepath.Join(dir, "callctl.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, h.db.Close()) })
+	h.log, err = audit.New(t.Context(), audit.Config{
+		Write: h.db.Write, Read: h.db.Read, Dir: filepath.Join(dir, "audit"), Origin: "callctl/test", Now: time.Now,
+	})
+	require.NoError(t, err)
+	h.open()
+	return h
+}
+
+// open makes ledger and scheduler as a process does at its start.
+func (h *house) open() {
+	h.t.Helper()
+	rules, err := geo.Load()
+	require.NoError(h.t, err)
+	h.ledger, err = permissions.New(permissions.Config{
+		Log: h.log, Read: h.db.Read, Geo: rules, Now: time.Now,
+		Businesses: []permissions.Business{{Number: business, Account: "acme", Rules: "meta"}},
+		RevokeTx: func(ctx context.Context, tx *audit.Tx, r permissions.Revocation) error {
+			_, err := h.CancelUser(ctx, tx, r)
+			return err
+		},
+	})
+	require.NoError(h.t, err)
+	h.Scheduler, err = callback.New(callback.Config{
+		Log: h.log, Read: h.db.Read, Ledger: h.ledger, Dialer: h, Now: time.Now, MaxDials: h.max,
+		NewID: func() string { return fmt.Sprintf("id%03d", h.ids.Add(1)) },
+	})
+	require.NoError(h.t, err)
+}
+
+// start runs the scheduler until the test ends or stop is called.
+func (h *house) start() {
+	h.t.Helper()
+	ctx, cancel := context.WithCancel(h.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	h.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			h.t.Error(err)
+		}
+	})
+	h.t.Cleanup(h.stop)
+}
+
+func (h *house) record(e permissions.Event) {
+	h.t.Helper()
+	if e.Pair.User == "" {
+		e.Pair = permissions.Pair{Business: business, User: ann}
+	}
+	e.At, e.Auth = time.Now(), permissions.AuthHMAC
+	_, err := h.ledger.Record(h.t.Context(), e)
+	require.NoError(h.t, err)
+}
+
+func (h *house) grant() { h.record(permissions.Event{ID: "g", Kind: permissions.Granted}) }
+
+func (h *house) add(c callback.Callback) callback.Callback {
+	h.t.Helper()
+	if c.User == "" {
+		c.User = ann
+	}
+	c.Business, c.Agent, c.Actor = business, "100", "ops"
+	out, err := h.Add(h.t.Context(), c)
+	require.NoError(h.t, err)
+	require.Equal(h.t, callback.Pending, out.State)
+	return out
+}
+
+func (h *house) get(id string) callback.Callback {
+	h.t.Helper()
+	c, err := h.Get(h.t.Context(), id)
+	require.NoError(h.t, err)
+	return c
+}
+
+// count is the number of audit entries of a kind.
+func (h *house) count(kind string) int {
+	h.t.Helper()
+	entries, err := h.log.Entries(h.t.Context(), audit.Query{After: -1, Kind: kind, Limit: 1000})
+	require.NoError(h.t, err)
+	return len(entries)
+}
+
+func in(d time.Duration) time.Time { return time.Now().Add(d) }
+
+func TestDialsWhenDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.grant()
+		h.start()
+		now := h.add(callback.Callback{Purpose: "delivery"})
+		later := h.add(callback.Callback{NotBefore: in(90 * time.Minute), Order: callback.UserFirst})
+		require.Equal(t, now.NotBefore.Add(time.Hour), now.NotAfter)
+		require.Equal(t, callback.AgentFirst, now.Order)
+		synctest.Wait()
+		require.Equal(t, callback.Completed, h.get(now.ID).State)
+		require.Equal(t, callback.Pending, h.get(later.ID).State)
+		time.Sleep(90*time.Minute - time.Second)
+		synctest.Wait()
+		require.Equal(t, 1, h.dialled())
+		time.Sleep(time.Second)
+		synctest.Wait()
+		c := h.get(later.ID)
+		require.Equal(t, callback.Completed, c.State)
+		require.Equal(t, h.dials[1], callback.Dial{
+			CallID: c.CallID, Callback: c.ID, Business: business, User: ann, Agent: "100", Order: callback.UserFirst,
+		})
+		for kind, n := range map[string]int{"callback.created": 2, "callback.dialling": 2, "callback.completed": 2, "call.attempted": 2} {
+			require.Equal(t, n, h.count(kind), kind)
+		}
+	})
+}
+
+// TestGrantExpiresBeforeTheDial: the callback was promised under a grant that is
+// over when its turn comes. The gate has the last word.
+func TestGrantExpiresBeforeTheDial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.record(permissions.Event{ID: "g", Kind: permissions.Granted, Expires: in(30 * time.Minute)})
+		c := h.add(callback.Callback{NotBefore: in(20 * time.Minute), NotAfter: in(2 * time.Hour)})
+		time.Sleep(30 * time.Minute) // the daemon was down at its time
+		h.start()
+		synctest.Wait()
+		c = h.get(c.ID)
+		require.Equal(t, callback.Refused, c.State)
+		require.Equal(t, permissions.PermissionExpired, c.Reason)
+		require.Zero(t, h.dialled())
+		require.Equal(t, 1, h.count("decision.refused"))
+		require.Zero(t, h.count("call.attempted"))
+	})
+}
+
+func TestAddIsRefusedWhenWaitingDoesNotHelp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		var refusal *permissions.Refusal
+		_, err := h.Add(t.Context(), callback.Callback{Business: business, User: ann, Agent: "100"})
+		require.ErrorAs(t, err, &refusal)
+		require.Equal(t, permissions.NoPermission, refusal.Decision.Reason)
+		h.record(permissions.Event{ID: "g", Kind: permissions.Granted, Expires: in(time.Hour)})
+		_, err = h.Add(t.Context(), callback.Callback{Business: business, User: ann, Agent: "100", NotBefore: in(59 * time.Minute)})
+		require.ErrorAs(t, err, &refusal)
+		require.Equal(t, permissions.PermissionExpired, refusal.Decision.Reason, "at the beginning of the window, skew included")
+		require.Zero(t, h.count("callback.created"))
+
+		for name, c := range map[string]callback.Callback{
+			"no agent":    {Business: business, User: ann},
+			"order":       {Business: business, User: ann, Agent: "1", Order: "both"},
+			"window over": {Business: business, User: ann, Agent: "1", NotBefore: in(-2 * time.Hour), NotAfter: in(-time.Hour)},
+			"reversed":    {Business: business, User: ann, Agent: "1", NotBefore: in(2 * time.Hour), NotAfter: in(time.Hour)},
+		} {
+			_, err := h.Add(t.Context(), c)
+			require.ErrorIs(t, err, callback.ErrInvalid, name)
+		}
+	})
+}
+
+func TestOptOutCancelsWhatIsPending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.grant()
+		h.start()
+		one := h.add(callback.Callback{NotBefore: in(time.Minute)})
+		two := h.add(callback.Callback{NotBefore: in(time.Hour)})
+		h.record(permissions.Event{ID: "m", Kind: permissions.Messaged, Text: "stop calls"})
+		for _, id := range []string{one.ID, two.ID} {
+			c := h.get(id)
+			require.Equal(t, callback.Cancelled, c.State)
+			require.Equal(t, permissions.DoNotCall, c.Reason)
+		}
+		time.Sleep(3 * time.Hour)
+		synctest.Wait()
+		require.Zero(t, h.dialled())
+		require.Equal(t, 2, h.count("callback.cancelled"))
+		_, err := h.Add(t.Context(), callback.Callback{Business: business, User: ann, Agent: "100"})
+		var refusal *permissions.Refusal
+		require.ErrorAs(t, err, &refusal)
+		require.Equal(t, permissions.DoNotCall, refusal.Decision.Reason)
+	})
+}
+
+func TestRejectCancelsOnlyItsPair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.grant()
+		h.record(permissions.Event{ID: "g2", Kind: permissions.Granted, Pair: permissions.Pair{Business: business, User: "+6598765432"}})
+		mine := h.add(callback.Callback{NotBefore: in(time.Hour)})
+		other := h.add(callback.Callback{NotBefore: in(time.Hour), User: "+6598765432"})
+		time.Sleep(time.Second)
+		h.record(permissions.Event{ID: "d", Kind: permissions.Declined})
+		require.Equal(t, callback.Cancelled, h.get(mine.ID).State)
+		require.Equal(t, permissions.PermissionDeclined, h.get(mine.ID).Reason)
+		require.Equal(t, callback.Pending, h.get(other.ID).State)
+	})
+}
+
+func TestCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.grant()
+		c := h.add(callback.Callback{NotBefore: in(time.Minute)})
+		got, err := h.Cancel(t.Context(), c.ID, "ops")
+		require.NoError(t, err)
+		require.Equal(t, callback.Cancelled, got.State)
+		_, err = h.Cancel(t.Context(), c.ID, "ops")
+		require.NoError(t, err, "twice is once")
+		require.Equal(t, 1, h.count("callback.cancelled"))
+		_, err = h.Cancel(t.Context(), "nothing", "ops")
+		require.ErrorIs(t, err, callback.ErrNotFound)
+		_, err = h.Get(t.Context(), "nothing")
+		require.ErrorIs(t, err, callback.ErrNotFound)
+		h.start()
+		done := h.add(callback.Callback{})
+		synctest.Wait()
+		_, err = h.Cancel(t.Context(), done.ID, "ops")
+		require.ErrorIs(t, err, callback.ErrNotPending)
+	})
+}
+
+// TestAtMostSoManyDials: what is due waits for a free line, and fails with a
+// reason when its window closes first.
+func TestAtMostSoManyDials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.max = 2
+		h.open()
+		h.dial = func(context.Context, callback.Dial) (permissions.Outcome, error) {
+			time.Sleep(10 * time.Minute)
+			return permissions.OutcomeUnanswered, nil
+		}
+		var all []callback.Callback
+		for i := range 4 {
+			u := permissions.User(fmt.Sprintf("+659000000%d", i))
+			h.record(permissions.Event{ID: fmt.Sprint("g", i), Kind: permissions.Granted, Pair: permissions.Pair{Business: business, User: u}})
+			after := in(time.Hour)
+			if i == 3 {
+				after = in(5 * time.Minute)
+			}
+			all = append(all, h.add(callback.Callback{User: u, NotBefore: in(time.Duration(i) * time.Second), NotAfter: after}))
+		}
+		time.Sleep(10 * time.Second)
+		h.start()
+		time.Sleep(time.Minute)
+		require.Equal(t, 2, h.dialled())
+		require.Equal(t, callback.Dialling, h.get(all[0].ID).State)
+		require.Equal(t, callback.Pending, h.get(all[2].ID).State)
+		time.Sleep(5 * time.Minute)
+		require.Equal(t, callback.Failed, h.get(all[3].ID).State)
+		require.Equal(t, callback.WindowPassed, h.get(all[3].ID).Reason)
+		time.Sleep(20 * time.Minute)
+		synctest.Wait()
+		require.Equal(t, 3, h.dialled())
+		for _, c := range all[:3] {
+			got := h.get(c.ID)
+			require.Equal(t, callback.Failed, got.State)
+			require.Equal(t, permissions.Reason(permissions.OutcomeUnanswered), got.Reason)
+		}
+	})
+}
+
+// TestBusyUserIsTriedAgain: another call to the user ends within the window.
+func TestBusyUserIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.grant()
+		h.start()
+		ticket, _, err := h.ledger.Authorize(t.Context(), permissions.Attempt{Pair: permissions.Pair{Business: business, User: ann}, CallID: "click-to-call"})
+		require.NoError(t, err)
+		c := h.add(callback.Callback{})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, callback.Pending, h.get(c.ID).State)
+		require.NotZero(t, h.count("callback.postponed"))
+		require.NoError(t, h.log.Update(t.Context(), func(ctx context.Context, tx *audit.Tx) error {
+			return ticket.Settle(ctx, tx, permissions.OutcomeConnected)
+		}))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, callback.Completed, h.get(c.ID).State)
+	})
+}
+
+func TestOutcomes(t *testing.T) {
+	broken := errors.New("no route") //nolint:err113 // of this test
+	for name, tc := range map[string]struct {
+		outcome permissions.Outcome
+		err     error
+		state   callback.State
+		reason  permissions.Reason
+	}{
+		"connected":  {permissions.OutcomeConnected, nil, callback.Completed, ""},
+		"unanswered": {permissions.OutcomeUnanswered, nil, callback.Failed, "unanswered"},
+		"rejected":   {permissions.OutcomeRejected, nil, callback.Failed, "rejected"},
+		"cancelled":  {permissions.OutcomeCancelled, nil, callback.Failed, "cancelled"},
+		"failed":     {permissions.OutcomeFailed, nil, callback.Failed, "failed"},
+		"refused":    {permissions.OutcomeRefused, nil, callback.Refused, permissions.PermissionRevoked},
+		"unknown":    {permissions.OutcomeUnknown, nil, callback.Unknown, "unknown"},
+		"broken":     {permissions.OutcomeFailed, broken, callback.Failed, callback.DialFailed},
+		"no outcome": {"", broken, callback.Failed, callback.DialFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHouse(t)
+				h.grant()
+				h.dial = func(context.Context, callback.Dial) (permissions.Outcome, error) { return tc.outcome, tc.err }
+				h.start()
+				c := h.add(callback.Callback{})
+				synctest.Wait()
+				got := h.get(c.ID)
+				require.Equal(t, tc.state, got.State)
+				require.Equal(t, tc.reason, got.Reason)
+			})
+		})
+	}
+}
+
+// TestRestart: what was dialling when the process died is unknown and is never
+// dialled again; what was pending goes on.
+func TestRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.grant()
+		h.record(permissions.Event{ID: "g2", Kind: permissions.Granted, Pair: permissions.Pair{Business: business, User: "+6598765432"}})
+		lost := h.add(callback.Callback{})
+		waits := h.add(callback.Callback{User: "+6598765432", NotBefore: in(time.Minute)})
+		// The crash: the row was claimed, and no one lived to write the end.
+		_, err := h.db.Write.ExecContext(t.Context(), `UPDATE callbacks SET state = 'dialling', call_id = 'gone' WHERE id = ?`, lost.ID)
+		require.NoError(t, err)
+		h.open()
+		h.start()
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		require.Equal(t, callback.Unknown, h.get(lost.ID).State)
+		require.Equal(t, 1, h.count("callback.unknown"))
+		require.Equal(t, callback.Completed, h.get(waits.ID).State)
+		require.Equal(t, 1, h.dialled())
+	})
+}
+
+// TestRunWaitsForItsDials: a call under way when the scheduler stops is written.
+func TestRunWaitsForItsDials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.grant()
+		h.dial = func(ctx context.Context, _ callback.Dial) (permissions.Outcome, error) {
+			<-ctx.Done()
+			time.Sleep(3 * time.Second) // the bridge hangs up
+			return permissions.OutcomeCancelled, nil
+		}
+		h.start()
+		c := h.add(callback.Callback{})
+		synctest.Wait()
+		require.Equal(t, callback.Dialling, h.get(c.ID).State)
+		began := time.Now()
+		h.stop()
+		require.Equal(t, 3*time.Second, time.Since(began))
+		require.Equal(t, callback.Failed, h.get(c.ID).State)
+	})
+}
+
+func TestList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.grant()
+		var want []string
+		for i := range 5 {
+			c := h.add(callback.Callback{NotBefore: in(time.Minute)})
+			want = append([]string{c.ID}, want...)
+			if i%2 == 0 {
+				time.Sleep(time.Second)
+			}
+		}
+		var got []string
+		page := permissions.Page{Limit: 2}
+		for {
+			list, next, err := h.List(t.Context(), page)
+			require.NoError(t, err)
+			for _, c := range list {
+				got = append(got, c.ID)
+			}
+			if page.Cursor = next; next == "" {
+				break
+			}
+		}
+		require.Equal(t, want, got)
+		_, _, err := h.List(t.Context(), permissions.Page{Cursor: "x"})
+		require.ErrorIs(t, err, permissions.ErrCursor)
+	})
+}
+
+func TestNewNeedsItsParts(t *testing.T) {
+	_, err := callback.New(callback.Config{})
+	require.ErrorIs(t, err, callback.ErrConfig)
+}
