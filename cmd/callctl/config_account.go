@@ -58,7 +58,7 @@ type WebhookConfig struct {
 	// AppSecretFile is a file with the app secret.
 	AppSecretFile string `yaml:"app_secret_file,omitempty"`
 	// VerifyToken is, for meta, the word of the hub.challenge handshake, as typed
-	// into the app's webhook settings.
+	// into the app's webhook settings; at least 16 characters.
 	VerifyToken Secret `yaml:"verify_token,omitempty"`
 	// VerifyTokenFile is a file with the verify token.
 	VerifyTokenFile string `yaml:"verify_token_file,omitempty"`

@@ -9,11 +9,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/callctl/callctl/provider"
 )
 
-// minSecret is the least length of a secret that a stranger could try to guess:
-// 16 characters (128 bits when they are random bytes).
-const minSecret = 16
+// minSecret is the least length of a secret that a stranger could try to guess.
+const minSecret = provider.MinSecret
 
 var nameForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
@@ -127,8 +128,13 @@ func (c *checker) media(cfg *Config) {
 		c.addf("media."+key, "bind and address are IP addresses, rtp_ports is such as 20000-29999 and begins with an even port", "%s", strings.TrimPrefix(err.Error(), key+": "))
 		return
 	}
-	if cfg.calling() && (ports.Public == netip.Addr{} || ports.Public.IsUnspecified()) {
-		c.addf("media.address", "the public IP address of this machine, as WhatsApp and the PBX reach it", "is needed to carry calls")
+	const hint = "the public IP address of this machine, as WhatsApp and the PBX reach it"
+	switch {
+	case !cfg.calling():
+	case ports.Public == netip.Addr{}, ports.Public.IsUnspecified():
+		c.addf("media.address", hint, "is needed to carry calls")
+	case ports.Public.Is4() != ports.Bind.Is4():
+		c.addf("media.address", hint, "is not of the same family (IPv4, IPv6) as media.bind")
 	}
 }
 

@@ -3,10 +3,18 @@ package main
 import (
 	"net"
 	"net/url"
+	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/callctl/callctl/geo"
 	"github.com/callctl/callctl/media"
+)
+
+var (
+	digitsForm   = regexp.MustCompile(`^[0-9]+$`)
+	graphVersion = regexp.MustCompile(`^v[0-9]+\.[0-9]+$`)
+	agentForm    = regexp.MustCompile(`^(sip:[^@\s]+@[^@\s]+|[A-Za-z0-9+*_.~!-]{1,64})$`)
 )
 
 func (c *checker) accounts(cfg *Config) {
@@ -42,7 +50,7 @@ func (c *checker) accounts(cfg *Config) {
 }
 
 func (c *checker) eightx8(at string, a *AccountConfig) {
-	c.secret(at+".webhook.authorization", a.Webhook.Authorization, minSecret)
+	c.authorization(at+".webhook.authorization", a.Webhook.Authorization)
 	c.secret(at+".api.key", a.API.Key, 1)
 	c.required(at+".api.subaccount", a.API.Subaccount)
 	c.required(at+".api.channel", a.API.Channel)
@@ -58,12 +66,28 @@ func (c *checker) eightx8(at string, a *AccountConfig) {
 	}
 }
 
+// authorization checks a header's value: what follows the scheme is the secret.
+func (c *checker) authorization(path string, s Secret) {
+	value := string(s)
+	if scheme, credentials, ok := strings.Cut(value, " "); ok && scheme != "" {
+		value = credentials
+	}
+	c.secret(path, Secret(value), minSecret)
+	if strings.ContainsFunc(string(s), func(r rune) bool { return r < ' ' || r > '~' }) {
+		c.addf(path, "printable ASCII on one line", "cannot be a header's value")
+	}
+}
+
 func (c *checker) meta(at string, a *AccountConfig) {
 	c.secret(at+".webhook.app_secret", a.Webhook.AppSecret, minSecret)
-	c.secret(at+".webhook.verify_token", a.Webhook.VerifyToken, 1)
+	c.secret(at+".webhook.verify_token", a.Webhook.VerifyToken, minSecret)
 	c.secret(at+".api.token", a.API.Token, 1)
-	c.required(at+".api.phone_number_id", a.API.PhoneNumberID)
-	c.required(at+".api.version", a.API.Version)
+	if !digitsForm.MatchString(a.API.PhoneNumberID) {
+		c.addf(at+".api.phone_number_id", "the digits under the number in Meta's WhatsApp manager", "is missing or not digits")
+	}
+	if !graphVersion.MatchString(a.API.Version) {
+		c.addf(at+".api.version", "such as v26.0", "is not a Graph API version")
+	}
 	c.foreign(at, "8x8", map[string]string{
 		"webhook.authorization": string(a.Webhook.Authorization),
 		"api.key":               string(a.API.Key),
@@ -71,8 +95,8 @@ func (c *checker) meta(at string, a *AccountConfig) {
 		"api.channel":           a.API.Channel,
 	})
 	c.oneOf(at+".calling.mode", a.Calling.Mode, callingNone, callingGraph)
-	if a.Calling.Mode == callingGraph && a.Calling.Agent == "" {
-		c.addf(at+".calling.agent", "an extension of the PBX, such as 1001", "is missing: calls from users need somewhere to ring")
+	if a.Calling.Mode == callingGraph && !agentForm.MatchString(a.Calling.Agent) {
+		c.addf(at+".calling.agent", "an extension of the PBX, such as 1001, or sip:1001@ and the trunk's host", "is missing or cannot be dialled: calls from users need somewhere to ring")
 	}
 }
 

@@ -24,7 +24,7 @@ accounts:
   - name: acme
     provider: meta
     business_number: "+6531234567"
-    webhook: { app_secret_file: app.secret, verify_token: hello }
+    webhook: { app_secret_file: app.secret, verify_token: hello-hello-hello }
     api: { token_file: meta.token, phone_number_id: "106540352242922" }
     calling: { agent: "1001" }
 trunks: [ { name: main, uri: "sip:127.0.0.1:5070" } ]
@@ -56,7 +56,7 @@ func TestLoadConfig(t *testing.T) {
 	require.Equal(t, Secret("0123456789abcdef0123"), cfg.Tokens[0].Token, "without the newline")
 	a := cfg.Accounts[0]
 	require.Equal(t, Secret("fedcba98765432100123"), a.Webhook.AppSecret)
-	require.Equal(t, Secret("hello"), a.Webhook.VerifyToken)
+	require.Equal(t, Secret("hello-hello-hello"), a.Webhook.VerifyToken)
 	require.Equal(t, "https://graph.facebook.com", a.API.BaseURL)
 	require.Equal(t, "v26.0", a.API.Version)
 	require.Equal(t, rules8x8Strict, a.Rules)
@@ -77,7 +77,7 @@ func TestLoadConfigEnvironmentWins(t *testing.T) {
 		"CALLCTL_SIP_LISTEN=udp://127.0.0.1:5060, tcp://127.0.0.1:5060",
 		"CALLCTL_ACCOUNTS_ACME_API_TOKEN=from-the-environment",
 		"CALLCTL_ACCOUNTS_ACME_CALLING_CODECS=pcma",
-		"CALLCTL_ACCOUNTS_ACME_WEBHOOK_VERIFY_TOKEN_FILE=meta.token",
+		"CALLCTL_ACCOUNTS_ACME_WEBHOOK_VERIFY_TOKEN_FILE=ops.token",
 		"HOME=/root",
 	})
 	require.NoError(t, err)
@@ -86,7 +86,7 @@ func TestLoadConfigEnvironmentWins(t *testing.T) {
 	require.Equal(t, []string{"udp://127.0.0.1:5060", "tcp://127.0.0.1:5060"}, cfg.SIP.Listen)
 	require.Equal(t, Secret("from-the-environment"), cfg.Accounts[0].API.Token, "in the place of token_file")
 	require.Equal(t, []media.Codec{media.PCMA}, cfg.Accounts[0].Calling.Codecs)
-	require.Equal(t, Secret("EAAtoken"), cfg.Accounts[0].Webhook.VerifyToken, "in the place of verify_token")
+	require.Equal(t, Secret("0123456789abcdef0123"), cfg.Accounts[0].Webhook.VerifyToken, "in the place of verify_token")
 }
 
 // TestEnvironmentReachesEveryKey sets each key by its variable and finds every
@@ -150,8 +150,12 @@ func TestLoadConfigFaults(t *testing.T) {
 		"no agent":           {swap(`calling: { agent: "1001" }`, "calling: {}"), []string{"calling.agent"}},
 		"base url":           {swap("phone_number_id", "base_url: graph.facebook.com, phone_number_id"), []string{"api.base_url"}},
 		"clear text":         {swap("phone_number_id", "base_url: \"http://example.com\", phone_number_id"), []string{"in the clear"}},
-		"other provider":     {swap("verify_token: hello", "verify_token: hello, authorization: abcdefghijklmnopqrst"), []string{"belongs to provider 8x8"}},
-		"no phone number id": {swap(`, phone_number_id: "106540352242922"`, ""), []string{"phone_number_id: is missing"}},
+		"other provider":     {swap("verify_token: hello-hello-hello", "verify_token: hello-hello-hello, authorization: abcdefghijklmnopqrst"), []string{"belongs to provider 8x8"}},
+		"graph version":      {swap("phone_number_id", "version: 26, phone_number_id"), []string{"api.version: is not a Graph API version"}},
+		"agent elsewhere":    {swap(`"1001"`, `"10 01"`), []string{"calling.agent: is missing or cannot be dialled"}},
+		"short verify token": {swap("hello-hello-hello", "hello"), []string{"webhook.verify_token: is shorter than 16"}},
+		"families":           {swap("203.0.113.7", `"2001:db8::1"`), []string{"same family"}},
+		"no phone number id": {swap(`, phone_number_id: "106540352242922"`, ""), []string{"phone_number_id: is missing or not digits"}},
 		"secret file gone":   {swap("ops.token", "gone.token"), []string{":2:", "tokens[0].token_file", "gone.token cannot be read: no such file"}},
 		"secret file empty":  {swap("ops.token", "empty"), []string{"empty is empty"}},
 		"secret twice":       {swap("token_file: meta.token", "token_file: meta.token, token: abc"), []string{"given both here and as accounts[0].api.token_file"}},
@@ -207,7 +211,7 @@ accounts:
   - name: acme
     provider: 8x8
     business_number: "+6531234567"
-    webhook: { authorization: "Bearer 0123456789" }
+    webhook: { authorization: "Bearer 0123456789abcdef" }
     api: { key_file: meta.token, subaccount: acme_wa, channel: 269a }
 `
 	cfg, err := LoadConfig(write(t, account), nil)
@@ -215,12 +219,12 @@ accounts:
 	require.Equal(t, callingNone, cfg.Accounts[0].Calling.Mode)
 	require.Equal(t, "https://chatapps.8x8.com", cfg.Accounts[0].API.BaseURL)
 	for old, want := range map[string]string{
-		"Bearer 0123456789":   "webhook.authorization: is shorter than 16",
-		"subaccount: acme_wa": "api.subaccount: is missing",
-		"key_file":            "api.key: is missing",
+		"Bearer 0123456789abcdef": "webhook.authorization: is shorter than 16",
+		"subaccount: acme_wa":     "api.subaccount: is missing",
+		"key_file":                "api.key: is missing",
 	} {
 		_, err := LoadConfig(write(t, strings.Replace(account, old, map[string]string{
-			"Bearer 0123456789": "short", "subaccount: acme_wa": `subaccount: ""`, "key_file": "version: v1, token_file",
+			"Bearer 0123456789abcdef": "Bearer 0123456789abc", "subaccount: acme_wa": `subaccount: ""`, "key_file": "version: v1, token_file",
 		}[old], 1)), nil)
 		require.ErrorContains(t, err, want)
 	}
@@ -273,7 +277,7 @@ func TestExampleIsGood(t *testing.T) {
 		"CALLCTL_ACCOUNTS_ACME_8X8_WEBHOOK_AUTHORIZATION=0123456789abcdef",
 		"CALLCTL_ACCOUNTS_ACME_8X8_API_KEY=k",
 		"CALLCTL_ACCOUNTS_ACME_META_WEBHOOK_APP_SECRET=0123456789abcdef",
-		"CALLCTL_ACCOUNTS_ACME_META_WEBHOOK_VERIFY_TOKEN=v",
+		"CALLCTL_ACCOUNTS_ACME_META_WEBHOOK_VERIFY_TOKEN=0123456789abcdef",
 		"CALLCTL_ACCOUNTS_ACME_META_API_TOKEN=t",
 		"CALLCTL_TRUNKS_MAIN_PASSWORD=p",
 	})

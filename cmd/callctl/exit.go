@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // The exit codes: what a script can tell apart.
@@ -25,18 +24,18 @@ var errTryAgain = errors.New("try again")
 var errQuiet = errors.New("failed")
 
 // hinted is an error with advice for the person who reads it.
-type hinted struct {
+type hintedError struct {
 	err  error
 	hint string
 }
 
 // Error implements error, without the advice.
-func (e *hinted) Error() string { return e.err.Error() }
+func (e *hintedError) Error() string { return e.err.Error() }
 
 // Unwrap gives the error itself to errors.Is.
-func (e *hinted) Unwrap() error { return e.err }
+func (e *hintedError) Unwrap() error { return e.err }
 
-func withHint(err error, hint string) error { return &hinted{err: err, hint: hint} }
+func withHint(err error, hint string) error { return &hintedError{err: err, hint: hint} }
 
 // exitCode maps an error to the process's exit code.
 func exitCode(err error) int {
@@ -64,13 +63,21 @@ func report(t *terminal, err error) {
 	default:
 		t.note("callctl: %s", err)
 	}
-	var h *hinted
+	var h *hintedError
 	if errors.As(err, &h) && h.hint != "" {
 		t.note("  hint: %s", h.hint)
 	}
 }
 
-// usagef is an error of the command line.
+// usageError is an error of the command line.
+type usageError struct{ message string }
+
+// Error implements error.
+func (e *usageError) Error() string { return e.message }
+
+// Unwrap sorts the error for the exit code.
+func (e *usageError) Unwrap() error { return errUsage }
+
 func usagef(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", errUsage, strings.TrimSpace(fmt.Sprintf(format, args...)))
+	return &usageError{fmt.Sprintf(format, args...)}
 }
