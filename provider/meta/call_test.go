@@ -86,6 +86,9 @@ func TestDecodeCallVariants(t *testing.T) {
 	require.Zero(t, decode(t, edit(t, end, `"duration": 120`, `"duration": -5`)).Calls[0].Duration-2*time.Minute)
 	require.Equal(t, sipbridge.CarrierRinging,
 		decode(t, edit(t, "calls/status_ringing.json", `"type": "call",`, ``)).Calls[0].Kind)
+	// Direction tells the user from a business number that is written otherwise.
+	require.Equal(t, user, decode(t, edit(t, end, `"from": "15551441906"`, `"from": "17015558857"`)).Calls[0].User)
+	require.Equal(t, user, decode(t, edit(t, offer, `"to": "15551441906"`, `"to": "17015558857"`)).Calls[0].User)
 	require.Equal(t, user, decode(t, edit(t, offer, `"from": "14085551234"`, `"from": ""`)).Calls[0].User)
 }
 

@@ -143,6 +143,21 @@ func TestDecodeBatchWithPoison(t *testing.T) {
 	}
 }
 
+// BenchmarkDecode reads the largest batch that Meta sends, 1,000 changes.
+func BenchmarkDecode(b *testing.B) {
+	changes := make([]string, 1000)
+	for i := range changes {
+		changes[i] = change("messages", numberID, text(i))
+	}
+	raw, a := []byte(bodyOf(changes...)), account(b)
+	b.SetBytes(int64(len(raw)))
+	for b.Loop() {
+		if _, err := a.Decode(raw, permissions.AuthHMAC); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // Every recorded sample together in one body says what each says alone.
 func TestDecodeSamplesInOneBody(t *testing.T) {
 	var changes []string

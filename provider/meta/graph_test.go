@@ -271,25 +271,27 @@ func TestTerminateIsRepeated(t *testing.T) {
 	broken := response{status: 503, body: `{"error":{"message":"m","code":2}}`}
 	done := response{status: 200, body: doneAnswer}
 	gone := response{status: 400, body: `{"error":{"message":"m","code":100}}`}
-	later := response{status: 429, body: `{}`, header: map[string]string{"Retry-After": "3600"}}
+	later := response{status: 429, body: `{}`, header: map[string]string{"Retry-After": "60"}}
 	for name, tc := range map[string]struct {
 		responses []response
 		requests  int
 		code      int
 		least     time.Duration
 	}{
-		"busy, then done":     {[]response{busy, done}, 2, 0, time.Second},
-		"broken, then done":   {[]response{broken, broken, done}, 3, 0, 0},
-		"broken for good":     {[]response{broken}, 3, 2, 0},
-		"refused":             {[]response{gone}, 1, 100, 0},
-		"broken, then gone":   {[]response{broken, gone}, 2, 100, 0},
-		"asked to wait hours": {[]response{later}, 1, 0, 0},
+		"busy, then done":    {[]response{busy, done}, 2, 0, time.Second},
+		"broken, then done":  {[]response{broken, broken, done}, 3, 0, 0},
+		"broken for good":    {[]response{broken}, 3, 2, 0},
+		"refused":            {[]response{gone}, 1, 100, 0},
+		"broken, then gone":  {[]response{broken, gone}, 2, 100, 0},
+		"asked to wait long": {[]response{later}, 1, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a, g := against(t, tc.responses...)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
 			start := time.Now()
-			err := a.Terminate(t.Context(), wacid)
+			err := a.Terminate(ctx, wacid)
 			require.Equal(t, tc.requests, g.count())
 			require.GreaterOrEqual(t, time.Since(start), tc.least)
 			if tc.responses[len(tc.responses)-1].status == 200 {
