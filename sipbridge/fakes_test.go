@@ -125,7 +125,7 @@ func newFakeCarrier() *fakeCarrier { return &fakeCarrier{offers: map[string]stri
 func (c *fakeCarrier) note(what, wacid string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.requests = append(c.requests, what+" "+wacid)
+	c.requests = append(c.requests, what+" "+wacid+" ")
 }
 
 func (c *fakeCarrier) keep(what, sdp string) {
