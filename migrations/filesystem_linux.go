@@ -20,7 +20,7 @@ func refuseNetworkFileSystem(dir string) error {
 	if err := unix.Statfs(dir, &s); err != nil {
 		return fmt.Errorf("database directory: %w", err)
 	}
-	switch uint32(s.Type) { //nolint:gosec // the magic numbers have 32 bits
+	switch uint32(s.Type) {
 	case nfsMagic, smbMagic, cifsMagic, smb2Magic, afsMagic:
 		return ErrFileSystem
 	}

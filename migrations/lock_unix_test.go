@@ -23,7 +23,7 @@ func TestLockEndsWithItsProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "callctl.db")
 	self, err := os.Executable()
 	require.NoError(t, err)
-	child := exec.CommandContext(t.Context(), self, "-test.run=^TestLockEndsWithItsProcess$") //nolint:gosec // this test's own binary
+	child := exec.CommandContext(t.Context(), self, "-test.run=^TestLockEndsWithItsProcess$")
 	child.Env = append(os.Environ(), lockedPath+"="+path)
 	var exit *exec.ExitError
 	require.ErrorAs(t, child.Run(), &exit, "the child must have been killed")

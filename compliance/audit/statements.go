@@ -26,7 +26,7 @@ func (s *statements) prepare(ctx context.Context, db *sql.DB) error {
 		{&s.insertEntry, sqlInsertEntry},
 		{&s.insertHash, sqlInsertHash},
 	} {
-		stmt, err := db.PrepareContext(ctx, p.query)
+		stmt, err := db.PrepareContext(ctx, p.query) //nolint:sqlclosecheck // they live as long as db, which closes them
 		if err != nil {
 			return fmt.Errorf("prepare: %w", err)
 		}

@@ -187,7 +187,7 @@ func (w *walk) entries(ctx context.Context) error {
 	if err := w.checkRoots(); err != nil { // a checkpoint of the empty tree
 		return err
 	}
-	return scan(ctx, w.db, sqlAllEntries, func(rows *sql.Rows) error {
+	err = scan(ctx, w.db, sqlAllEntries, func(rows *sql.Rows) error {
 		var r row
 		if err := rows.Scan(&r.index, &r.ms, &r.kind, &r.subject, &r.seq, &r.leaf, &r.sealed); err != nil {
 			return err
@@ -203,6 +203,7 @@ func (w *walk) entries(ctx context.Context) error {
 		}
 		return w.checkRoots()
 	})
+	return errors.Join(err, hashes.Err())
 }
 
 // entry checks one row and adds its leaf to the tree.
