@@ -52,10 +52,10 @@ func TestNumbersAreMaskedInLogs(t *testing.T) {
 	require.Contains(t, b.String(), "+…67")
 }
 
-func load(t testing.TB) *Rules {
-	t.Helper()
+func load(tb testing.TB) *Rules {
+	tb.Helper()
 	r, err := Load()
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return r
 }
 
@@ -149,7 +149,7 @@ func TestRulesAreChecked(t *testing.T) {
 	for name, alter := range map[string]func(d map[string]any){
 		"no version":      func(d map[string]any) { d["version"] = "" },
 		"version undated": func(d map[string]any) { d["version"] = "two" },
-		"unknown key":     func(d map[string]any) { d["sanctionned"] = []any{} },
+		"unknown key":     func(d map[string]any) { d["sanction"] = []any{} },
 		"empty list":      func(d map[string]any) { d["sanctioned"] = []any{} },
 		"no source": func(d map[string]any) {
 			d["sanctioned"] = []any{map[string]any{"region": "CU"}}

@@ -112,12 +112,11 @@ func (l *Ledger) refreshDoNotCall(ctx context.Context, tx *audit.Tx, subject str
 func (h *history) inForce() *Event {
 	var first *Event
 	for i := range h.events {
-		switch e := &h.events[i]; e.Kind {
-		case OptedOut:
-			if first == nil {
-				first = e
-			}
-		case OptOutLifted:
+		e := &h.events[i]
+		if e.Kind == OptedOut && first == nil {
+			first = e
+		}
+		if e.Kind == OptOutLifted {
 			first = nil
 		}
 	}

@@ -6,9 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/permissions"
-	"github.com/stretchr/testify/require"
 )
 
 // verdicts are the rules of a decision with their reasons, "" for allowed.
@@ -155,10 +156,10 @@ func TestConnectedCallsPerDay(t *testing.T) {
 	require.True(t, then.Allow, then.Reason)
 }
 
-func (f *fixture) ask(t testing.TB, p permissions.Pair, id string) permissions.Decision {
-	t.Helper()
-	d, err := f.AuthorizeRequest(t.Context(), permissions.Ask{Pair: p, ID: id, Template: "cpr/en", Text: "May we call you?"})
-	require.NoError(t, err)
+func (f *fixture) ask(tb testing.TB, p permissions.Pair, id string) permissions.Decision {
+	tb.Helper()
+	d, err := f.AuthorizeRequest(tb.Context(), permissions.Ask{Pair: p, ID: id, Template: "cpr/en", Text: "May we call you?"})
+	require.NoError(tb, err)
 	return d
 }
 

@@ -7,11 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/geo"
 	"github.com/callctl/callctl/migrations"
 	"github.com/callctl/callctl/permissions"
-	"github.com/stretchr/testify/require"
 )
 
 const (
@@ -48,27 +49,27 @@ func (f *fixture) advance(d time.Duration) {
 	f.now = f.now.Add(d)
 }
 
-func newFixture(t testing.TB) *fixture {
-	t.Helper()
+func newFixture(tb testing.TB) *fixture {
+	tb.Helper()
 	f := &fixture{now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)}
-	dir := t.TempDir()
+	dir := tb.TempDir()
 	var err error
-	f.db, err = migrations.Open(t.Context(), filepath.Join(dir, "callctl.db"))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, f.db.Close()) })
-	f.log, err = audit.New(t.Context(), audit.Config{
+	f.db, err = migrations.Open(tb.Context(), filepath.Join(dir, "callctl.db"))
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, f.db.Close()) })
+	f.log, err = audit.New(tb.Context(), audit.Config{
 		Write: f.db.Write, Read: f.db.Read, Dir: filepath.Join(dir, "audit"), Origin: "callctl/test", Now: f.clock,
 	})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	f.geo, err = geo.Load()
-	require.NoError(t, err)
-	f.open(t)
+	require.NoError(tb, err)
+	f.open(tb)
 	return f
 }
 
 // open makes a ledger over the database, as a process does at its start.
-func (f *fixture) open(t testing.TB) {
-	t.Helper()
+func (f *fixture) open(tb testing.TB) {
+	tb.Helper()
 	var err error
 	f.Ledger, err = permissions.New(permissions.Config{
 		Log: f.log, Read: f.db.Read, Geo: f.geo, Now: f.clock,
@@ -92,13 +93,13 @@ func (f *fixture) open(t testing.TB) {
 			f.live = append(f.live, r)
 		},
 	})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 }
 
-func (f *fixture) record(t testing.TB, events ...permissions.Event) int {
-	t.Helper()
-	n, err := f.Record(t.Context(), events...)
-	require.NoError(t, err)
+func (f *fixture) record(tb testing.TB, events ...permissions.Event) int {
+	tb.Helper()
+	n, err := f.Record(tb.Context(), events...)
+	require.NoError(tb, err)
 	return n
 }
 
@@ -111,33 +112,33 @@ func (f *fixture) says(id string, p permissions.Pair, text string) permissions.E
 	return permissions.Event{ID: id, Kind: permissions.Messaged, Pair: p, At: f.clock(), Auth: permissions.AuthHMAC, Text: text}
 }
 
-func (f *fixture) check(t testing.TB, p permissions.Pair) permissions.Decision {
-	t.Helper()
-	d, err := f.Check(t.Context(), permissions.Query{Pair: p})
-	require.NoError(t, err)
+func (f *fixture) check(tb testing.TB, p permissions.Pair) permissions.Decision {
+	tb.Helper()
+	d, err := f.Check(tb.Context(), permissions.Query{Pair: p})
+	require.NoError(tb, err)
 	return d
 }
 
-func (f *fixture) authorize(t testing.TB, p permissions.Pair, call string) (*permissions.Ticket, permissions.Decision) {
-	t.Helper()
-	ticket, d, err := f.Authorize(t.Context(), permissions.Attempt{Pair: p, CallID: call})
-	require.NoError(t, err)
-	require.Equal(t, d.Allow, ticket != nil)
+func (f *fixture) authorize(tb testing.TB, p permissions.Pair, call string) (*permissions.Ticket, permissions.Decision) {
+	tb.Helper()
+	ticket, d, err := f.Authorize(tb.Context(), permissions.Attempt{Pair: p, CallID: call})
+	require.NoError(tb, err)
+	require.Equal(tb, d.Allow, ticket != nil)
 	return ticket, d
 }
 
-func (f *fixture) settle(t testing.TB, ticket *permissions.Ticket, o permissions.Outcome) {
-	t.Helper()
-	require.NoError(t, f.log.Update(t.Context(), func(ctx context.Context, tx *audit.Tx) error {
+func (f *fixture) settle(tb testing.TB, ticket *permissions.Ticket, o permissions.Outcome) {
+	tb.Helper()
+	require.NoError(tb, f.log.Update(tb.Context(), func(ctx context.Context, tx *audit.Tx) error {
 		return ticket.Settle(ctx, tx, o)
 	}))
 }
 
 // kinds are the kinds of all audit entries, in order.
-func (f *fixture) kinds(t testing.TB) []string {
-	t.Helper()
-	entries, err := f.log.Entries(t.Context(), audit.Query{After: -1, Limit: 10_000})
-	require.NoError(t, err)
+func (f *fixture) kinds(tb testing.TB) []string {
+	tb.Helper()
+	entries, err := f.log.Entries(tb.Context(), audit.Query{After: -1, Limit: 10_000})
+	require.NoError(tb, err)
 	var out []string
 	for _, e := range entries {
 		out = append(out, e.Kind)

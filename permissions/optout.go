@@ -88,7 +88,7 @@ func tokens(text string) []string {
 	var b strings.Builder
 	for _, r := range norm.NFKD.String(folded) {
 		switch {
-		case unicode.In(r, combiningDiacritics), strings.ContainsRune("'’‘ʼ`´", r), unicode.Is(unicode.Cf, r):
+		case firstDiacritic <= r && r <= lastDiacritic, strings.ContainsRune("'’‘ʼ`´", r), unicode.Is(unicode.Cf, r):
 			// Dropped: "arrêt" is "arret", and the dot that folding leaves on "İ".
 		case unicode.IsLetter(r), unicode.IsMark(r), unicode.IsDigit(r):
 			b.WriteRune(r)
@@ -99,5 +99,8 @@ func tokens(text string) []string {
 	return strings.Fields(b.String())
 }
 
-// combiningDiacritics is the Unicode block Combining Diacritical Marks.
-var combiningDiacritics = &unicode.RangeTable{R16: []unicode.Range16{{Lo: 0x0300, Hi: 0x036F, Stride: 1}}}
+// The Unicode block Combining Diacritical Marks.
+const (
+	firstDiacritic = '\u0300'
+	lastDiacritic  = '\u036F'
+)

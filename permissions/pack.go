@@ -179,10 +179,28 @@ func parsePack(raw []byte) (*pack, error) {
 
 // fault names what makes the pack unusable, "" when nothing does.
 func (p *pack) fault() string {
-	g, c := p.Grant, p.Calls
-	switch {
-	case p.Name == "" || p.Version == "":
+	for _, fault := range []string{p.identityFault(), p.Grant.fault(), p.Calls.fault(), p.Requests.fault()} {
+		if fault != "" {
+			return fault
+		}
+	}
+	return ""
+}
+
+func (p *pack) identityFault() string {
+	if p.Name == "" || p.Version == "" {
 		return "name and version are needed"
+	}
+	for _, key := range []string{"grant.max_age", "grant.read_back", "calls.per_grant", "calls.connected", "requests.limits", "requests.per_cycle"} {
+		if p.Sources[key] == "" {
+			return "sources." + key + " is needed"
+		}
+	}
+	return ""
+}
+
+func (g grantRules) fault() string {
+	switch {
 	case g.DefaultAge <= 0:
 		return "grant.default_age must be positive: a temporary grant is never for ever"
 	case g.MaxAge < 0 || g.ClockSkew < 0:
@@ -191,19 +209,31 @@ func (p *pack) fault() string {
 		return "grant.permanent is honour or cap"
 	case g.Permanent == permanentCap && g.MaxAge == 0:
 		return "grant.permanent: cap needs grant.max_age"
-	case c.PerGrant < 0 || p.Requests.PerCycle < 0:
-		return "calls.per_grant and requests.per_cycle cannot be negative"
+	}
+	return ""
+}
+
+func (c callRules) fault() string {
+	switch {
+	case c.PerGrant < 0:
+		return "calls.per_grant cannot be negative"
 	case c.ConsumedAt != consumedAtAttempt && c.ConsumedAt != consumedAtConnected:
 		return "calls.consumed_at is attempt or connected"
 	}
-	for _, l := range slices.Concat(c.Connected, p.Requests.Limits) {
+	return limitFault(c.Connected)
+}
+
+func (r requestRules) fault() string {
+	if r.PerCycle < 0 {
+		return "requests.per_cycle cannot be negative"
+	}
+	return limitFault(r.Limits)
+}
+
+func limitFault(limits []limit) string {
+	for _, l := range limits {
 		if l.Max <= 0 || l.Period <= 0 {
 			return "a limit needs a positive max and period"
-		}
-	}
-	for _, key := range []string{"grant.max_age", "grant.read_back", "calls.per_grant", "calls.connected", "requests.limits", "requests.per_cycle"} {
-		if p.Sources[key] == "" {
-			return "sources." + key + " is needed"
 		}
 	}
 	return ""

@@ -221,10 +221,10 @@ func (h *history) requests(p *pack) []time.Time {
 func (h *history) cycle() int {
 	n := 0
 	for _, e := range h.events {
-		switch e.Kind {
-		case Requested:
+		if e.Kind == Requested {
 			n++
-		case Granted:
+		}
+		if e.Kind == Granted {
 			n = 0
 		}
 	}

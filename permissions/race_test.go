@@ -6,9 +6,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/permissions"
-	"github.com/stretchr/testify/require"
 )
 
 // TestOptOutAgainstAuthorize races an opt-out with attempts of the same pair:

@@ -95,7 +95,7 @@ func (l *Ledger) record(ctx context.Context, tx *audit.Tx, e Event) (bool, error
 	if r.subject, r.merged, err = l.identify(ctx, tx, &r.Event); err != nil {
 		return false, err
 	}
-	if r.Event.Request, err = requestOf(ctx, tx, r.Event.Ref); err != nil {
+	if r.Request, err = requestOf(ctx, tx, r.Ref); err != nil {
 		return false, err
 	}
 	if err := l.store(ctx, tx, r); err != nil {

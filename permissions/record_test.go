@@ -11,10 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/geo"
 	"github.com/callctl/callctl/permissions"
-	"github.com/stretchr/testify/require"
 )
 
 func TestAThousandDeliveriesAreOneEvent(t *testing.T) {
@@ -101,7 +102,7 @@ func TestRevokeTxUndoesEverything(t *testing.T) {
 	f := newFixture(t)
 	f.record(t, f.grant("g1", pair))
 	n := len(f.kinds(t))
-	broken := errors.New("callbacks cannot be cancelled") //nolint:err113 // of this test
+	broken := errors.New("callbacks cannot be cancelled")
 	f.revokeTx = func(context.Context, *audit.Tx, permissions.Revocation) error { return broken }
 	_, err := f.Record(t.Context(), f.says("m", pair, "STOP"))
 	require.ErrorIs(t, err, broken)

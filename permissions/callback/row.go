@@ -99,19 +99,19 @@ func (s *Scheduler) append(ctx context.Context, tx *audit.Tx, kind string, c Cal
 }
 
 // move writes a callback that left the state from, with its audit entry. A
-// callback that is in another state by now stays as it is; ok is false then.
-func (s *Scheduler) move(ctx context.Context, tx *audit.Tx, c *Callback, from State, by cause) (ok bool, err error) {
+// callback that is in another state by now stays as it is.
+func (s *Scheduler) move(ctx context.Context, tx *audit.Tx, c *Callback, from State, by cause) error {
 	c.UpdatedAt = tx.Now()
 	res, err := tx.ExecContext(ctx, updateState, string(c.State), string(c.Reason), c.CallID, c.due.UnixMilli(), c.UpdatedAt.UnixMilli(), c.ID, string(from))
 	if err != nil {
-		return false, fmt.Errorf("store callback: %w", err)
+		return fmt.Errorf("store callback: %w", err)
 	}
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return false, err
+		return err
 	}
 	kind := "callback." + string(c.State)
 	if c.State == Pending {
 		kind = "callback.postponed"
 	}
-	return true, s.append(ctx, tx, kind, *c, by)
+	return s.append(ctx, tx, kind, *c, by)
 }

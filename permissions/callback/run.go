@@ -20,7 +20,7 @@ const batch = 100
 // is due, one is added, or a dial ends.
 func (s *Scheduler) Run(ctx context.Context) error {
 	if err := s.recover(ctx); err != nil {
-		return ended(ctx, err)
+		return unlessEnded(ctx, err)
 	}
 	var dials sync.WaitGroup
 	defer dials.Wait()
@@ -30,7 +30,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	for {
 		due, next, err := s.claim(ctx, s.cfg.MaxDials-len(free))
 		if err != nil {
-			return ended(ctx, err)
+			return unlessEnded(ctx, err)
 		}
 		for _, c := range due {
 			free <- struct{}{} // never blocks: claim took no more than were free
@@ -50,12 +50,12 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	}
 }
 
-// ended is err, or nil when it only says that ctx ended.
-func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+// unlessEnded is err, or nil when it only says that ctx ended.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 // horizon is what the scheduler waits for: the next dial and the next window
@@ -84,7 +84,7 @@ func (s *Scheduler) recover(ctx context.Context) error {
 		}
 		for _, c := range found {
 			c.State, c.Reason = Unknown, permissions.Reason(permissions.OutcomeUnknown)
-			if _, err := s.move(ctx, tx, &c, Dialling, cause{}); err != nil {
+			if err := s.move(ctx, tx, &c, Dialling, cause{}); err != nil {
 				return err
 			}
 		}
@@ -116,7 +116,7 @@ func (s *Scheduler) claim(ctx context.Context, n int) ([]Callback, horizon, erro
 		}
 		for _, c := range due {
 			c.State, c.Reason, c.CallID = Dialling, "", s.cfg.NewID()
-			if _, err := s.move(ctx, tx, &c, Pending, cause{}); err != nil {
+			if err := s.move(ctx, tx, &c, Pending, cause{}); err != nil {
 				return err
 			}
 			claimed = append(claimed, c)
@@ -151,7 +151,7 @@ func (s *Scheduler) expire(ctx context.Context, tx *audit.Tx) error {
 	}
 	for _, c := range passed {
 		c.State, c.Reason = Failed, WindowPassed
-		if _, err := s.move(ctx, tx, &c, Pending, cause{}); err != nil {
+		if err := s.move(ctx, tx, &c, Pending, cause{}); err != nil {
 			return err
 		}
 	}
@@ -174,8 +174,7 @@ func (s *Scheduler) dial(ctx context.Context, c Callback) {
 				return err
 			}
 		}
-		_, err := s.move(ctx, tx, &c, Dialling, cause{})
-		return err
+		return s.move(ctx, tx, &c, Dialling, cause{})
 	})
 	if err != nil && s.cfg.Logger != nil {
 		s.cfg.Logger.ErrorContext(ctx, "callback's end not written", "callback", c.ID, "state", c.State, "error", err)

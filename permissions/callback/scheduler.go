@@ -195,8 +195,7 @@ func (s *Scheduler) Cancel(ctx context.Context, id, actor string) (Callback, err
 		}
 		c.State = Cancelled
 		tx.OnCommit(s.changed)
-		_, err = s.move(ctx, tx, &c, Pending, cause{actor: actor})
-		return err
+		return s.move(ctx, tx, &c, Pending, cause{actor: actor})
 	})
 	if err != nil {
 		return Callback{}, err
@@ -218,7 +217,7 @@ func (s *Scheduler) CancelUser(ctx context.Context, tx *audit.Tx, r permissions.
 	}
 	for _, c := range found {
 		c.State, c.Reason = Cancelled, r.Reason
-		if _, err := s.move(ctx, tx, &c, Pending, cause{event: r.Event}); err != nil {
+		if err := s.move(ctx, tx, &c, Pending, cause{event: r.Event}); err != nil {
 			return 0, err
 		}
 	}

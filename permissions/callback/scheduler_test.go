@@ -11,12 +11,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/geo"
 	"github.com/callctl/callctl/migrations"
 	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/permissions/callback"
-	"github.com/stretchr/testify/require"
 )
 
 const (
@@ -185,9 +186,9 @@ func TestDialsWhenDue(t *testing.T) {
 		synctest.Wait()
 		c := h.get(later.ID)
 		require.Equal(t, callback.Completed, c.State)
-		require.Equal(t, h.dials[1], callback.Dial{
+		require.Equal(t, callback.Dial{
 			CallID: c.CallID, Callback: c.ID, Business: business, User: ann, Agent: "100", Order: callback.UserFirst,
-		})
+		}, h.dials[1])
 		for kind, n := range map[string]int{"callback.created": 2, "callback.dialling": 2, "callback.completed": 2, "call.attempted": 2} {
 			require.Equal(t, n, h.count(kind), kind)
 		}
@@ -364,7 +365,7 @@ func TestBusyUserIsTriedAgain(t *testing.T) {
 }
 
 func TestOutcomes(t *testing.T) {
-	broken := errors.New("no route") //nolint:err113 // of this test
+	broken := errors.New("no route")
 	for name, tc := range map[string]struct {
 		outcome permissions.Outcome
 		err     error

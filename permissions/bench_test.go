@@ -1,0 +1,84 @@
+package permissions_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/callctl/callctl/compliance/audit"
+	"github.com/callctl/callctl/permissions"
+)
+
+// quantiles reports the median and the 99th percentile of what took.
+func quantiles(b *testing.B, took []time.Duration) {
+	b.Helper()
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+}
+
+// BenchmarkRecord is one grant, durable on disk with its audit entry.
+func BenchmarkRecord(b *testing.B) {
+	f := newFixture(b)
+	took := make([]time.Duration, 0, b.N)
+	for i := 0; b.Loop(); i++ {
+		p := permissions.Pair{Business: metaNumber, User: permissions.User(fmt.Sprintf("+659%07d", i))}
+		e := f.grant(fmt.Sprint("g", i), p)
+		began := time.Now()
+		f.record(b, e)
+		took = append(took, time.Since(began))
+	}
+	quantiles(b, took)
+}
+
+// BenchmarkAuthorize is one decision with its attempt, durable on disk.
+func BenchmarkAuthorize(b *testing.B) {
+	f := newFixture(b)
+	var took []time.Duration
+	for i := 0; b.Loop(); i++ {
+		p := permissions.Pair{Business: metaNumber, User: permissions.User(fmt.Sprintf("+659%07d", i))}
+		f.record(b, f.grant(fmt.Sprint("g", i), p))
+		began := time.Now()
+		ticket, d, err := f.Authorize(b.Context(), permissions.Attempt{Pair: p, CallID: fmt.Sprint("c", i)})
+		took = append(took, time.Since(began))
+		require.NoError(b, err)
+		require.True(b, d.Allow)
+		require.NoError(b, f.log.Update(b.Context(), func(ctx context.Context, tx *audit.Tx) error {
+			return ticket.Settle(ctx, tx, permissions.OutcomeConnected)
+		}))
+	}
+	quantiles(b, took)
+}
+
+// BenchmarkCheck is a dry run, which writes nothing.
+func BenchmarkCheck(b *testing.B) {
+	f := newFixture(b)
+	f.record(b, f.grant("g", pair))
+	var took []time.Duration
+	for b.Loop() {
+		began := time.Now()
+		d, err := f.Check(b.Context(), permissions.Query{Pair: pair})
+		took = append(took, time.Since(began))
+		require.NoError(b, err)
+		require.True(b, d.Allow)
+	}
+	quantiles(b, took)
+}
+
+// BenchmarkConfirm is the check right before the network.
+func BenchmarkConfirm(b *testing.B) {
+	f := newFixture(b)
+	f.record(b, f.grant("g", pair))
+	ticket, _ := f.authorize(b, pair, "c")
+	var took []time.Duration
+	for b.Loop() {
+		began := time.Now()
+		require.NoError(b, ticket.Confirm(b.Context()))
+		took = append(took, time.Since(began))
+	}
+	quantiles(b, took)
+}
