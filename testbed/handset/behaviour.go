@@ -24,6 +24,8 @@ type Behaviour struct {
 	// SendFirst makes the handset send audio without waiting for the first packet
 	// of the business. Meta never does; it makes PeerFirst mean something.
 	SendFirst bool
+	// ReportEvery is the interval of RTCP sender reports, 5 s when 0.
+	ReportEvery time.Duration
 }
 
 // Heard is what arrived at the handset. Its PeerFirst is true when the business

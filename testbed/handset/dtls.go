@@ -78,7 +78,7 @@ func (h *Handset) handshake(ctx context.Context) error {
 	}
 	h.keys.Store(agreed)
 	close(h.keyed)
-	<-ctx.Done()
+	h.report(ctx) // RTCP BYE goes before the close_notify of DTLS
 	return nil
 }
 

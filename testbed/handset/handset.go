@@ -34,8 +34,11 @@ type Handset struct {
 	conflicts   atomic.Int64
 	nominatedTo atomic.Pointer[netip.AddrPort]
 	sent        atomic.Bool
-	keys        atomic.Pointer[keys]
-	dtlsIn      *packetio.Buffer
+
+	spoken, octets, lastTimestamp atomic.Uint32 // for the sender report
+
+	keys   atomic.Pointer[keys]
+	dtlsIn *packetio.Buffer
 
 	described chan struct{} // closed when the business's SDP is known
 	nominated chan struct{} // closed by the first USE-CANDIDATE

@@ -75,10 +75,14 @@ func (h *Handset) read() {
 	}
 }
 
-// media opens one SRTP packet; SRTCP (RFC 5761 section 4) is only counted.
+// media opens one SRTP packet, or an SRTCP packet (RFC 5761 section 4).
 func (h *Handset) media(datagram []byte) {
 	keys := h.keys.Load()
-	if keys == nil || len(datagram) < 12 || datagram[1] >= 192 && datagram[1] <= 223 {
+	if keys == nil || len(datagram) < 12 {
+		return
+	}
+	if datagram[1] >= 192 && datagram[1] <= 223 {
+		h.reportIn(keys, datagram)
 		return
 	}
 	keys.inMu.Lock()
@@ -143,6 +147,9 @@ func (h *Handset) write(packet *rtp.Packet) error {
 		return fmt.Errorf("handset: %w", err)
 	}
 	h.sent.Store(true)
+	h.octets.Add(uint32(len(packet.Payload)))
+	h.lastTimestamp.Store(packet.Timestamp)
+	h.spoken.Add(1)
 	if _, err := h.socket.WriteToUDPAddrPort(sealed, *h.nominatedTo.Load()); err != nil {
 		return fmt.Errorf("handset: %w", err)
 	}

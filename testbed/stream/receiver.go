@@ -19,6 +19,7 @@ type Heard struct {
 	Packets     int      // audio packets, without telephone events
 	Events      int      // telephone-event packets (RFC 4733)
 	Unknown     int      // packets of a payload type that was not negotiated
+	Reports     int      // RTCP packets that opened, compound ones counted once
 	Lost        int      // sequence numbers that never came
 	Reordered   int      // packets that came after a later one
 	Duplicates  int      // packets that came again
@@ -36,13 +37,15 @@ type Receiver struct {
 	events  map[uint8]bool   // payload types of telephone-event
 	heard   Heard
 	sources map[uint32]*sequence
-	arrived []arrival // parallel to the last payloads
+	// arrived and payloads are parallel and only ever appended to, so that Heard
+	// can lend payloads out; the oldest are left behind by moving to new arrays.
+	arrived  []arrival
+	payloads [][]byte
 }
 
 type arrival struct {
 	at    time.Time
 	codec string
-	bytes []byte
 }
 
 // NewReceiver takes packets of the codecs and of the telephone-event payload
@@ -80,7 +83,7 @@ func (r *Receiver) Take(packet *rtp.Packet, at time.Time) (first bool) {
 	case audio:
 		r.heard.Codec = codec
 		r.heard.Packets++
-		r.keep(arrival{at: at, codec: codec, bytes: slices.Clone(packet.Payload)})
+		r.keep(arrival{at: at, codec: codec}, slices.Clone(packet.Payload))
 	case r.events[packet.PayloadType]:
 		r.heard.Events++
 	default:
@@ -89,11 +92,19 @@ func (r *Receiver) Take(packet *rtp.Packet, at time.Time) (first bool) {
 	return first
 }
 
-func (r *Receiver) keep(a arrival) {
-	if len(r.arrived) == 2*Kept { // move down once in a while, not on every packet
-		r.arrived = append(r.arrived[:0], r.arrived[Kept:]...)
+func (r *Receiver) keep(a arrival, payload []byte) {
+	if len(r.arrived) == 2*Kept {
+		r.arrived = slices.Clone(r.arrived[Kept:])
+		r.payloads = slices.Clone(r.payloads[Kept:])
 	}
-	r.arrived = append(r.arrived, a)
+	r.arrived, r.payloads = append(r.arrived, a), append(r.payloads, payload)
+}
+
+// Report counts one RTCP packet.
+func (r *Receiver) Report() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.heard.Reports++
 }
 
 // PeerFirst notes that the first packet of the path came from the other side.
@@ -114,11 +125,7 @@ func (r *Receiver) Heard() Heard {
 		heard.Reordered += source.reordered
 		heard.Duplicates += source.duplicates
 	}
-	kept := r.arrived[max(0, len(r.arrived)-Kept):]
-	heard.Payloads = make([][]byte, len(kept))
-	for i, a := range kept {
-		heard.Payloads[i] = a.bytes
-	}
+	heard.Payloads = slices.Clip(r.payloads[max(0, len(r.payloads)-Kept):])
 	return heard
 }
 
@@ -139,11 +146,10 @@ func (r *Receiver) ToneLevel(hz float64) float64 {
 func (r *Receiver) lastSecond(now time.Time) (codec string, payloads [][]byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, a := range r.arrived[max(0, len(r.arrived)-100):] {
-		if now.Sub(a.at) > time.Second || a.codec != r.heard.Codec {
-			continue
+	for i := max(0, len(r.arrived)-100); i < len(r.arrived); i++ {
+		if a := r.arrived[i]; now.Sub(a.at) <= time.Second && a.codec == r.heard.Codec {
+			payloads = append(payloads, r.payloads[i])
 		}
-		payloads = append(payloads, a.bytes)
 	}
 	return r.heard.Codec, payloads
 }
