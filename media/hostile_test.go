@@ -3,11 +3,13 @@ package media
 import (
 	"context"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/pion/rtp"
+	"github.com/pion/webrtc/v4"
 	"github.com/stretchr/testify/require"
 )
 
@@ -113,6 +115,49 @@ func TestAStrangerGetsNothing(t *testing.T) {
 	n, err := stranger.Read(make([]byte, maxPacket))
 	require.Error(t, err, "a stranger was answered with %d octets", n)
 	require.NoError(t, c.end(t))
+}
+
+// TestStrangersDoNotDisturbTheSetUp: the ClientHello race that media servers were
+// vulnerable to. Strangers spray both DTLS roles while they connect.
+func TestStrangersDoNotDisturbTheSetUp(t *testing.T) {
+	t.Parallel()
+	for _, role := range []webrtc.DTLSRole{webrtc.DTLSRoleClient, webrtc.DTLSRoleServer} {
+		w, p := newWhatsApp(t, peerOptions{role: role}), newPBX(t)
+		c := newCall(t, testPorts(t), p, Opus, Opus)
+		stop, done := make(chan struct{}), make(chan struct{})
+		go spray(c.web.sock.public, stop, done)
+		negotiate(t, c, w, true)
+		c.run(t, RelayConfig{})
+		wait(t, "ready", c.web.Ready())
+		wait(t, "peer connected", w.up)
+		c.relay.Start()
+		require.Eventually(t, func() bool { return len(w.packets()) > 0 }, 5*time.Second, time.Millisecond)
+		close(stop)
+		<-done
+		require.Positive(t, c.web.Stats().Dropped)
+		require.NoError(t, c.end(t))
+	}
+}
+
+// spray sends ClientHellos and fatal alerts from one port until stop is closed.
+func spray(to netip.AddrPort, stop, done chan struct{}) {
+	defer close(done)
+	stranger, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return
+	}
+	defer stranger.Close()
+	alert := []byte{21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 40}
+	hello := append([]byte{22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 54, 1, 0, 0, 42, 0, 0, 0, 0, 0, 0, 42, 254, 253}, make([]byte, 40)...)
+	for {
+		select {
+		case <-stop:
+			return
+		case <-time.After(time.Millisecond):
+			_, _ = stranger.WriteToUDPAddrPort(alert, to)
+			_, _ = stranger.WriteToUDPAddrPort(hello, to)
+		}
+	}
 }
 
 func TestAReplayedPacketIsDropped(t *testing.T) {

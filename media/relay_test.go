@@ -73,6 +73,9 @@ func TestMediaFlowsBothWaysByteIdentical(t *testing.T) {
 				"the first packet leaves without the PBX")
 			exchange(t, c, w, p, codec)
 			require.NoError(t, c.end(t))
+			require.Eventually(t, func() bool {
+				return w.pc.GetSenders()[0].Transport().State() == webrtc.DTLSTransportStateClosed
+			}, 5*time.Second, 5*time.Millisecond, "close_notify")
 		})
 	}
 }
@@ -159,6 +162,8 @@ func TestTonePassesTranscoded(t *testing.T) {
 			require.Eventually(t, func() bool {
 				return len(spoken(w.packets(), tc.web)) >= 49
 			}, 5*time.Second, 5*time.Millisecond)
+			requireContinuous(t, w.packets())
+			requireContinuous(t, p.packets())
 			require.Greater(t, toneShare(t, tc.pbx, p.packets(), 440), 0.8)
 			require.Greater(t, toneShare(t, tc.web, spoken(w.packets(), tc.web), 1000), 0.8)
 			require.NoError(t, c.end(t))
