@@ -59,7 +59,7 @@ func (c checkCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
 	if t.Format == formatTable {
 		t.note("")
 		if err := t.list(decision.Rules, []column{
-			{"rule", "name"}, {"allows", "allow"}, {"reason", "reason"}, {"inputs", "inputs"}, {"source", "source"},
+			{"rule", "name"}, {"allows", "allow"}, {"reason", "reason"}, {"inputs", "inputs"},
 		}); err != nil {
 			return err
 		}

@@ -51,8 +51,12 @@ func (r *refusal) Error() string {
 	if detail == "" {
 		detail = r.Title
 	}
+	verb := "refused"
+	if r.Status >= http.StatusInternalServerError {
+		verb = "failed"
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "refused: %s: %s", printable(reason), printable(detail))
+	fmt.Fprintf(&b, "%s: %s: %s", verb, printable(reason), printable(detail))
 	for _, e := range r.Errors {
 		fmt.Fprintf(&b, "\n  %s: %s", printable(e.Location), printable(e.Message))
 	}

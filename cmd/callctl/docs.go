@@ -22,8 +22,8 @@ against spreadsheet formulas: a cell that would be one begins with an apostrophe
 | 2 | the command line, the request or the configuration is wrong |
 | 75 | try again: the daemon is not there, busy, or a limit resets later |
 
-A refusal of the daemon is printed as ` + "`refused: <reason>: <detail>`" + `; the reason is the same word as in the
-API, in SIP and in the audit.
+A refusal of the daemon is printed as ` + "`refused: <reason>: <detail>`" + ` (` + "`failed: …`" + ` when the fault is not
+the request's); the reason is the same word as in the API, in SIP and in the audit.
 
 ## Flags of every command
 
@@ -49,12 +49,12 @@ func commandManual(b *strings.Builder, node *kong.Node, level int) {
 	if node.Hidden {
 		return
 	}
-	fmt.Fprintf(b, "\n%s %s\n\n%s\n", strings.Repeat("#", level), strings.TrimPrefix(node.FullPath(), "callctl "), node.Help)
+	fmt.Fprintf(b, "\n%s %s\n\n%s\n", strings.Repeat("#", level), strings.TrimPrefix(node.FullPath(), "callctl "), markdown(node.Help))
 	if len(node.Positional) > 0 || (len(node.Flags) > 0 && len(node.Children) == 0) {
 		b.WriteByte('\n')
 	}
 	for _, arg := range node.Positional {
-		fmt.Fprintf(b, "- `<%s>`: %s\n", arg.Name, arg.Help)
+		fmt.Fprintf(b, "- `<%s>`: %s\n", arg.Name, markdown(arg.Help))
 	}
 	flagsManual(b, node.Flags)
 	for _, child := range node.Children {
@@ -84,6 +84,6 @@ func flagsManual(b *strings.Builder, flags []*kong.Flag) {
 		for _, env := range f.Envs {
 			fmt.Fprintf(b, " (`%s`)", env)
 		}
-		fmt.Fprintf(b, ": %s\n", f.Help)
+		fmt.Fprintf(b, ": %s\n", markdown(f.Help))
 	}
 }

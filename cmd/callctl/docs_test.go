@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 )
 
@@ -38,7 +39,7 @@ func TestDocs(t *testing.T) {
 			}
 			got, err := os.ReadFile(path)
 			require.NoError(t, err)
-			require.Equal(t, want, string(got), "run make docs")
+			require.Empty(t, cmp.Diff(want, string(got)), "run make docs")
 		})
 	}
 }

@@ -41,10 +41,14 @@ func house() map[string]int {
 		"permissions/callback": 2, "sipbridge": 2,
 		"provider":      3,                                         // what a provider is
 		"provider/meta": 4, "provider/eightx8": 4, "compliance": 4, // adapters and reports
-		"server":      5,
-		"cmd/callctl": 6,
+		"server":                     5,
+		"cmd/callctl":                6,
+		"compliance/audit/audittest": 1, // for tests alone
 	}
 }
+
+// forTests says whether a folder exists for tests alone, as net/http/httptest does.
+func forTests(folder string) bool { return strings.HasSuffix(folder, "test") }
 
 // listed is a package as the go command lists it.
 type listed struct {
@@ -111,6 +115,7 @@ func TestImportGraph(t *testing.T) {
 				require.Equal(t, "cmd/callctl", from, "only the demo uses %s", to)
 				continue
 			}
+			require.False(t, forTests(to), "%s imports %s, which is for tests alone", from, to)
 			below, ok := layers[to]
 			require.True(t, ok, "%s imports %s, which has no place in the house", from, to)
 			require.Less(t, below, layer, "%s imports %s: an arrow that goes up", from, to)

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 )
@@ -61,9 +63,29 @@ func (c permissionsListCmd) Run(ctx context.Context, t *terminal, f *daemonFlags
 
 type permissionsShowCmd struct{ pairArgs }
 
-// Run shows one pair.
+// Run shows one pair, and what may be done now.
 func (c permissionsShowCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
-	return f.print(ctx, t, http.MethodGet, c.path(""), nil, nil, append(permissionColumns(), column{"actions", "actions"}))
+	api, err := f.client()
+	if err != nil {
+		return err
+	}
+	raw, err := api.call(ctx, http.MethodGet, c.path(""), nil, nil)
+	if err != nil {
+		return err
+	}
+	if err := t.object(raw, permissionColumns()); err != nil || t.Format != formatTable {
+		return err
+	}
+	var shown struct {
+		Actions []json.RawMessage `json:"actions"`
+	}
+	if err := json.Unmarshal(raw, &shown); err != nil {
+		return fmt.Errorf("the answer is no permission: %w", err)
+	}
+	t.note("")
+	return t.list(shown.Actions, []column{
+		{"action", "name"}, {"possible now", "canPerform"}, {"reason", "reason"}, {"would change at", "retryAfter"}, {"limits", "limits"},
+	})
 }
 
 type permissionsEventsCmd struct{ pairArgs }

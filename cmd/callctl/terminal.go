@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -202,7 +204,8 @@ func cells(raw []byte, columns []column) []string {
 	return row
 }
 
-// cell is the text at a path of a JSON value; lists of words are joined.
+// cell is the text at a path of a JSON value; lists and objects are written as
+// words.
 func cell(v any, path string) string {
 	for key := range strings.SplitSeq(path, ".") {
 		m, ok := v.(map[string]any)
@@ -228,11 +231,11 @@ func cell(v any, path string) string {
 		}
 		return strings.Join(words, " ")
 	case map[string]any:
-		b, err := json.Marshal(v)
-		if err != nil {
-			return ""
+		words := make([]string, 0, len(v))
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			words = append(words, printable(key)+"="+cell(v, key))
 		}
-		return string(b)
+		return strings.Join(words, " ")
 	}
 	return fmt.Sprint(v)
 }
