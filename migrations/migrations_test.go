@@ -142,8 +142,15 @@ func TestAtLeast(t *testing.T) {
 		have string
 		want bool
 	}{
-		{"3.51.3", true}, {"3.51.2", false}, {"3.52.0", true}, {"3.9.99", false},
-		{"4.0.0", true}, {"3.51.10", true}, {"3.51", false}, {"", false}, {"3.x.3", false},
+		{"3.51.3", true},
+		{"3.51.2", false},
+		{"3.52.0", true},
+		{"3.9.99", false},
+		{"4.0.0", true},
+		{"3.51.10", true},
+		{"3.51", false},
+		{"", false},
+		{"3.x.3", false},
 	} {
 		require.Equal(t, c.want, atLeast(c.have, "3.51.3"), c.have)
 	}
