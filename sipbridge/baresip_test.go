@@ -45,9 +45,9 @@ func namespace(t *testing.T) string {
 	if out, err := exec.CommandContext(t.Context(), "ip", "netns", "add", name).CombinedOutput(); err != nil {
 		missing(t, "no network namespaces here: "+string(out))
 	}
-	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", name).Run() }) //nolint:noctx // must run after the test's context has ended
+	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", name).Run() })
 	ip(t, "link", "add", near, "type", "veth", "peer", "name", far)
-	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", near).Run() }) //nolint:noctx // see above
+	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", near).Run() })
 	ip(t, "link", "set", far, "netns", name)
 	ip(t, "addr", "add", nearAddr+"/30", "dev", near)
 	ip(t, "link", "set", near, "up")
@@ -128,7 +128,7 @@ func wavTone(hz float64, d time.Duration) []byte {
 	n := int(d.Seconds() * rate)
 	out := []byte("RIFF\x00\x00\x00\x00WAVEfmt ")
 	le := binary.LittleEndian
-	le.PutUint32(out[4:], uint32(36+2*n)) //nolint:gosec // a test file of known size
+	le.PutUint32(out[4:], uint32(36+2*n))
 	out = le.AppendUint32(out, 16)
 	out = le.AppendUint16(out, 1)
 	out = le.AppendUint16(out, 1)
@@ -137,10 +137,10 @@ func wavTone(hz float64, d time.Duration) []byte {
 	out = le.AppendUint16(out, 2)
 	out = le.AppendUint16(out, 16)
 	out = append(out, "data"...)
-	out = le.AppendUint32(out, uint32(2*n)) //nolint:gosec // as above
+	out = le.AppendUint32(out, uint32(2*n))
 	for i := range n {
 		v := int16(10000 * math.Sin(2*math.Pi*hz*float64(i)/rate))
-		out = le.AppendUint16(out, uint16(v)) //nolint:gosec // two's complement as WAV has it
+		out = le.AppendUint16(out, uint16(v))
 	}
 	return out
 }
@@ -154,7 +154,7 @@ func heardTone(dir string, hz float64) float64 {
 	}
 	best := 0.0
 	for _, f := range files {
-		raw, err := os.ReadFile(f) //nolint:gosec // a file of this test
+		raw, err := os.ReadFile(f)
 		if err != nil || len(raw) < 44 {
 			continue
 		}
@@ -173,7 +173,7 @@ func goertzel(pcm []byte, hz float64) float64 {
 	var s1, s2, energy float64
 	n := len(pcm) / 2
 	for i := range n {
-		x := float64(int16(binary.LittleEndian.Uint16(pcm[2*i:]))) //nolint:gosec // two's complement as WAV has it
+		x := float64(int16(binary.LittleEndian.Uint16(pcm[2*i:])))
 		s1, s2 = x+coefficient*s1-s2, s1
 		energy += x * x
 	}

@@ -17,7 +17,7 @@ func newPBX(t *testing.T, transport string, e pbx.Extension) *pbx.PBX {
 	t.Helper()
 	p, err := pbx.New(pbx.Config{Host: "127.0.0.1", Transport: transport, Extensions: map[string]pbx.Extension{"1001": e}})
 	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

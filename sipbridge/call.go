@@ -156,7 +156,7 @@ func (c *call) view() (LiveCall, bool) {
 }
 
 // machineWord is what a caller's reason must look like to become a cause.
-var machineWord = regexp.MustCompile(`^[a-z][a-z_]{1,40}$`) //nolint:gochecknoglobals // compiled once, never changed
+var machineWord = regexp.MustCompile(`^[a-z][a-z_]{1,40}$`)
 
 // hangUp ends the call from outside the loop; false when it has ended already.
 func (c *call) hangUp(reason string) bool {

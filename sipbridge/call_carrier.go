@@ -279,8 +279,7 @@ func (b *Bridge) retry(ctx context.Context, do func(context.Context) error) erro
 }
 
 func carrierCause(err error) Cause {
-	var refused *CarrierError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*CarrierError](err); ok {
 		return causeOfCode(refused.Code)
 	}
 	return causeOf(CauseCarrierFailed)

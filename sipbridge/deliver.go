@@ -9,7 +9,7 @@ func (b *Bridge) Deliver(ctx context.Context, e Event) {
 		return
 	}
 	if c := b.find(e); c != nil {
-		c.post(func() { c.onEvent(e) })
+		c.post(func() { c.onEvent(e) }) //nolint:contextcheck // a call outlives the webhook that speaks of it
 		return
 	}
 	if e.Kind == CarrierConnect && (e.Direction == UserInitiated || (e.Direction == "" && e.SDPType == "offer")) {
@@ -69,10 +69,10 @@ func (b *Bridge) receive(ctx context.Context, e Event) {
 	c.wacid, c.bound, c.agent = e.Wacid, true, account.Agent
 	for _, ev := range early {
 		if ev.Kind == CarrierTerminated {
-			c.post(func() { c.onEvent(ev) })
+			c.post(func() { c.onEvent(ev) }) //nolint:contextcheck // as above
 		}
 	}
-	c.post(func() { c.beginIncoming(e) })
+	c.post(func() { c.beginIncoming(e) }) //nolint:contextcheck // as above
 	if err := b.admit(c); err != nil {
 		b.log.Warn("user's call not taken", "call", c.id, "error", err)
 	}

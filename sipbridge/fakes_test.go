@@ -120,7 +120,22 @@ type fakeCarrier struct {
 	reject    func(ctx context.Context, wacid string) error
 }
 
-func newFakeCarrier() *fakeCarrier { return &fakeCarrier{offers: map[string]string{}, sdp: map[string][]string{}} }
+// onConnect and onAccept set scripts; a test may do so while the bridge runs.
+func (c *fakeCarrier) onConnect(script func(ctx context.Context, wacid, offer, opaque string) error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.connect = script
+}
+
+func (c *fakeCarrier) onAccept(script func(ctx context.Context, wacid, answer string) error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.accept = script
+}
+
+func newFakeCarrier() *fakeCarrier {
+	return &fakeCarrier{offers: map[string]string{}, sdp: map[string][]string{}}
+}
 
 func (c *fakeCarrier) note(what, wacid string) {
 	c.mu.Lock()

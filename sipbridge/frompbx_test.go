@@ -97,7 +97,7 @@ func TestPBXCancels(t *testing.T) {
 			p := newPBX(t, transport, pbx.Extension{})
 			r := newRig(t, trunkOf(p, transport))
 			h := r.phone(handset.Behaviour{Codecs: []string{"pcmu"}})
-			r.carrier.connect = func(_ context.Context, wacid, offer, opaque string) error {
+			r.carrier.onConnect(func(_ context.Context, wacid, offer, opaque string) error {
 				answer, err := h.Answer(offer)
 				if err == nil {
 					go func() {
@@ -106,7 +106,7 @@ func TestPBXCancels(t *testing.T) {
 					}()
 				}
 				return err
-			}
+			})
 			sip := r.dial(p, transport, pbx.Extension{})
 			require.Eventually(t, func() bool { return r.carrier.count("connect") == 1 }, patience, time.Millisecond)
 			id := r.live("ringing").ID

@@ -35,13 +35,13 @@ func TestUserCallsBusiness(t *testing.T) {
 			h := r.phone(handset.Behaviour{ToneHz: 880, Codecs: []string{"pcmu"}})
 			var accepted atomic.Int64
 			var early atomic.Int64
-			r.carrier.accept = func(context.Context, string, string) error {
+			r.carrier.onAccept(func(context.Context, string, string) error {
 				early.Store(int64(h.Heard().Packets))
 				time.Sleep(50 * time.Millisecond)
 				early.Add(int64(h.Heard().Packets))
 				accepted.Add(1)
 				return nil
-			}
+			})
 			r.ring(h, "wacid.in", time.Now())
 			live := r.live("bridged")
 			require.Equal(t, sipbridge.UserInitiated, live.Direction)

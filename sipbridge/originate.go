@@ -57,7 +57,7 @@ func (b *Bridge) Originate(ctx context.Context, o Originate, done func(Result)) 
 	c.ticket = ticket
 	c.post(c.beginOutgoing)
 	if err := b.admit(c); err != nil {
-		return "", errors.Join(err, c.abandon())
+		return "", errors.Join(err, c.abandon()) //nolint:contextcheck // the attempt must be settled whatever became of the request
 	}
 	return c.id, nil
 }

@@ -61,7 +61,7 @@ func (b *lockedBuffer) String() string {
 // start runs a peer until it ends or the test does.
 func start(t *testing.T, dir, path string, args ...string) *process {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	p := &process{cmd: exec.CommandContext(ctx, path, args...), out: &lockedBuffer{}, done: make(chan error, 1)}
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, p.out, p.out
 	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(os.Interrupt) }
@@ -95,7 +95,7 @@ func (p *process) succeeded(t *testing.T) {
 // SIPp may take for its media.
 func freePort(t *testing.T) int {
 	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0") //nolint:noctx // a test's look at the port table
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer c.Close()
 	return c.LocalAddr().(*net.UDPAddr).Port

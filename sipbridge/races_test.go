@@ -32,7 +32,6 @@ type raceWorld struct {
 	r          *rig
 	leg        *rawLeg
 	id         string
-	mu         sync.Mutex
 	wacid      string
 	answer     string
 	dialled    chan struct{}
@@ -86,7 +85,7 @@ func TestEveryOrderEndsClean(t *testing.T) {
 			r := newRig(t, peer.trunk())
 			worlds := map[string]*raceWorld{}
 			var mu sync.Mutex
-			r.carrier.connect = func(_ context.Context, wacid, offer, opaque string) error {
+			r.carrier.onConnect(func(_ context.Context, wacid, offer, opaque string) error {
 				mu.Lock()
 				w := worlds[opaque]
 				mu.Unlock()
@@ -99,7 +98,7 @@ func TestEveryOrderEndsClean(t *testing.T) {
 				w.answer, err = h.Answer(offer)
 				close(w.dialled)
 				return err
-			}
+			})
 			var wg sync.WaitGroup
 			slots := make(chan struct{}, 24)
 			n := 0

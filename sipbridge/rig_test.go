@@ -69,7 +69,7 @@ func newRig(t *testing.T, trunk string, opts ...rigOption) *rig {
 	}
 	r.bridge, err = sipbridge.New(cfg)
 	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- r.bridge.Run(ctx) }()
 	require.Eventually(t, r.running, patience, time.Millisecond)
@@ -170,7 +170,7 @@ func (r *rig) phoneAt(host string, b handset.Behaviour) *handset.Handset {
 	r.t.Helper()
 	h, err := handset.New(host, b)
 	require.NoError(r.t, err)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -195,7 +195,7 @@ func (r *rig) deliver(wacid string, kind sipbridge.EventKind, edit ...func(*sipb
 // answering lets the carrier answer every connect with a handset's description
 // and the usual events, in the usual order.
 func (r *rig) answering(h *handset.Handset) {
-	r.carrier.connect = func(_ context.Context, wacid, offer, opaque string) error {
+	r.carrier.onConnect(func(_ context.Context, wacid, offer, opaque string) error {
 		answer, err := h.Answer(offer)
 		if err != nil {
 			return err
@@ -206,7 +206,7 @@ func (r *rig) answering(h *handset.Handset) {
 			r.deliver(wacid, sipbridge.CarrierAccepted)
 		}()
 		return nil
-	}
+	})
 }
 
 // records waits until n calls have ended and returns them, newest first.

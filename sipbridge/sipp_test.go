@@ -159,7 +159,7 @@ func TestSIPpCancels(t *testing.T) {
 			port := freePort(t)
 			r := newRig(t, sippTrunk(port, transport))
 			h := r.phone(handset.Behaviour{Codecs: []string{"pcmu"}})
-			r.carrier.connect = func(_ context.Context, wacid, offer, opaque string) error {
+			r.carrier.onConnect(func(_ context.Context, wacid, offer, opaque string) error {
 				answer, err := h.Answer(offer)
 				if err == nil {
 					go func() {
@@ -168,7 +168,7 @@ func TestSIPpCancels(t *testing.T) {
 					}()
 				}
 				return err
-			}
+			})
 			sipp(t, transport, "uac_cancels", port, "-s", user, r.target(transport)).succeeded(t)
 			cdr := r.records(1)[0]
 			require.Equal(t, sipbridge.CauseAgentCancelled, cdr.Cause)

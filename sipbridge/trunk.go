@@ -21,10 +21,10 @@ type peerTrunk struct {
 
 // extension is what may stand before the @ of an agent without escaping (RFC
 // 3261 section 25.1, user, less the characters that PBXs read as dial plans).
-var extension = regexp.MustCompile(`^[A-Za-z0-9+*_.~!-]{1,64}$`) //nolint:gochecknoglobals // compiled once, never changed
+var extension = regexp.MustCompile(`^[A-Za-z0-9+*_.~!-]{1,64}$`)
 
 // userPart is a user as it may appear in a SIP URI: + and digits, or a BSUID.
-var userPart = regexp.MustCompile(`^(\+[1-9][0-9]{4,14}|[A-Z]{2}\.[A-Za-z0-9.]{1,128})$`) //nolint:gochecknoglobals // compiled once, never changed
+var userPart = regexp.MustCompile(`^(\+[1-9][0-9]{4,14}|[A-Z]{2}\.[A-Za-z0-9.]{1,128})$`)
 
 func parseTrunk(t Trunk) (peerTrunk, error) {
 	p := peerTrunk{Trunk: t, transport: "UDP"}

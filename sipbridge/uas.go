@@ -32,7 +32,6 @@ type uas struct {
 	ending    *Cause
 	dialog    *dialog
 	busy      int
-	cseq      uint32
 	cancelled atomic.Bool
 	final     chan *sip.Response // what serve shall send; closed without one when sent already
 	acked     chan struct{}
