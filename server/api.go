@@ -60,12 +60,13 @@ func orElse(s, other string) string {
 	return s
 }
 
-// route names an operation of the API.
+// operation names an operation of the API.
 type operation struct {
 	method, path, id, tag string
 	scope                 Scope
 	summary, description  string
-	status                int // of success; 200 when zero
+	status                int    // of success; 200 when zero
+	produces              string // media type of an answer that is not JSON
 	// rerun says that after a crash the same request with the same
 	// Idempotency-Key may be carried out again without harm.
 	rerun bool
@@ -83,6 +84,9 @@ func register[I, O any](s *Server, o operation, handler func(context.Context, *I
 		Security:     []map[string][]string{{"bearer": {string(o.scope)}}},
 		Responses:    map[string]*huma.Response{"default": problemResponse(s.api.OpenAPI().Components.Schemas)},
 		Metadata:     map[string]any{"rerun": o.rerun},
+	}
+	if o.produces != "" {
+		op.Responses["200"] = &huma.Response{Description: http.StatusText(http.StatusOK), Content: map[string]*huma.MediaType{o.produces: {}}}
 	}
 	if o.method == http.MethodPost {
 		op.Parameters = append(op.Parameters, idempotencyParam())

@@ -47,7 +47,7 @@ func (s *Server) deliveryRoutes() {
 	}, s.listDeliveries)
 	register(s, operation{
 		method: http.MethodGet, path: "/v1/webhooks/deliveries/{id}/content", id: "getDeliveryContent", tag: "Webhooks", scope: ScopeAdmin,
-		summary:     "The body of a delivery that was not taken in whole",
+		summary: "The body of a delivery that was not taken in whole", produces: "application/octet-stream",
 		description: "Kept for 30 days, for deliveries that are unknown, malformed or quarantined; personal data.",
 	}, s.deliveryContent)
 }

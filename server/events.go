@@ -26,7 +26,7 @@ type eventsInput struct {
 func (s *Server) eventRoutes() {
 	register(s, operation{
 		method: http.MethodGet, path: "/v1/events", id: "streamEvents", tag: "Events", scope: ScopeRead,
-		summary: "The audit log as it grows, as server-sent events",
+		summary: "The audit log as it grows, as server-sent events", produces: "text/event-stream",
 		description: "Each event's id is the audit index, its name the kind, its data the entry. " +
 			"Without Last-Event-ID the stream begins with what happens next. A comment line comes when nothing happens.",
 	}, s.streamEvents)
@@ -97,6 +97,8 @@ func (s *Server) follow(ctx context.Context, st *stream) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.closing, cancel)() //nolint:contextcheck // the server's end, beside the request's
+	// The request is read; the server's deadline for reading it would end the stream.
+	_ = st.control.SetReadDeadline(time.Time{})
 	if st.comment("callctl") != nil {
 		return
 	}

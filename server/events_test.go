@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -129,6 +130,25 @@ func TestEventsHeartbeat(t *testing.T) {
 		}
 	}
 	require.Equal(t, 5, comments)
+}
+
+// The deadlines that hold off slow clients leave an event stream alone.
+func TestEventsOutliveTheServersDeadlines(t *testing.T) {
+	w := newWorld(t, func(c *server.Config) { c.Heartbeat = 20 * time.Millisecond })
+	short := server.HTTPServer("", w.server.Handler())
+	short.ReadTimeout, short.WriteTimeout = 50*time.Millisecond, 50*time.Millisecond
+	other := httptest.NewUnstartedServer(nil)
+	other.Config = short
+	other.Start()
+	t.Cleanup(other.Close)
+	was := w.URL
+	w.URL = other.URL
+	s := w.stream("", "")
+	w.URL = was
+	time.Sleep(200 * time.Millisecond)
+	w.post(grant("wamid.G1"))
+	require.Equal(t, "permission.granted", s.next().name)
+	require.NoError(t, w.server.Shutdown(t.Context()))
 }
 
 func TestEventsEndOnShutdown(t *testing.T) {

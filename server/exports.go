@@ -14,6 +14,9 @@ import (
 	"github.com/callctl/callctl/permissions"
 )
 
+// packTimeout is how long a client may take to fetch a pack.
+const packTimeout = 10 * time.Minute
+
 // Export is an evidence pack.
 type Export struct {
 	ID        string                 `json:"id"`
@@ -51,7 +54,7 @@ func (s *Server) exportRoutes() {
 	}, s.getExport)
 	register(s, operation{
 		method: http.MethodGet, path: "/v1/exports/{id}/content", id: "getExportContent", tag: "Evidence", scope: ScopeAudit,
-		summary: "The evidence pack, a zip that callctl verify checks offline",
+		summary: "The evidence pack, a zip that callctl verify checks offline", produces: "application/zip",
 	}, s.exportContent)
 }
 
@@ -103,6 +106,8 @@ func (s *Server) exportContent(ctx context.Context, in *idInput) (*huma.StreamRe
 		if e.Size > 0 {
 			ctx.SetHeader("Content-Length", strconv.FormatInt(e.Size, 10))
 		}
+		_, w := unwrap(ctx)
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(packTimeout))
 		ctx.SetStatus(http.StatusOK)
 		if _, err := io.Copy(ctx.BodyWriter(), content); err != nil {
 			s.cfg.Logger.WarnContext(ctx.Context(), "export not sent whole", "error", mask(err.Error()))

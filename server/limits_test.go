@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -106,6 +107,27 @@ func TestHTTPServerTimeouts(t *testing.T) {
 	}
 	require.NoError(t, s.Shutdown(t.Context()))
 	require.ErrorIs(t, <-done, http.ErrServerClosed)
+}
+
+// A full house answers 503 after a while, and a place given back is taken.
+func TestIntake(t *testing.T) {
+	in := intake{small: make(chan struct{}, 1), large: make(chan struct{}, 1), patience: 10 * time.Millisecond}
+	admit := func(size int64) (func(), bool) {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
+		r.ContentLength = size
+		return in.admit(httptest.NewRecorder(), r)
+	}
+	leave, ok := admit(100)
+	require.True(t, ok)
+	_, ok = admit(smallBody)
+	require.False(t, ok)
+	_, ok = admit(-1)
+	require.True(t, ok, "a body of unknown length takes a large place")
+	_, ok = admit(smallBody + 1)
+	require.False(t, ok)
+	leave()
+	_, ok = admit(0)
+	require.True(t, ok)
 }
 
 func TestNewRefuses(t *testing.T) {

@@ -75,7 +75,7 @@ type Server struct {
 	handler  http.Handler
 	admin    http.Handler
 	ready    atomic.Bool
-	inbound  chan struct{} // one slot per webhook in work
+	inbound  intake
 	streams  chan struct{} // one slot per event stream
 
 	closing  context.Context //nolint:containedctx // ends with Shutdown, not with a request
@@ -84,11 +84,8 @@ type Server struct {
 	streamMu sync.Mutex     // orders joining a stream and closing
 }
 
-// Bounds on what is held at once.
-const (
-	maxInbound = 64
-	maxStreams = 200
-)
+// maxStreams bounds the open event streams.
+const maxStreams = 200
 
 // New checks cfg and builds the handlers; it starts nothing.
 func New(cfg Config) (*Server, error) {
@@ -100,7 +97,7 @@ func New(cfg Config) (*Server, error) {
 		accounts: map[string]Account{},
 		scopes:   map[string]Scope{},
 		run:      cfg.NewID(),
-		inbound:  make(chan struct{}, maxInbound),
+		inbound:  newIntake(),
 		streams:  make(chan struct{}, maxStreams),
 	}
 	s.closing, s.close = context.WithCancel(context.Background())

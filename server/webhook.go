@@ -56,11 +56,11 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, a Account) (str
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
 		return resultEncoding, problem(http.StatusUnsupportedMediaType, reasonMediaType, "Send the body without Content-Encoding.")
 	}
-	release, ok := s.admit(r.Context())
+	leave, ok := s.inbound.admit(w, r)
 	if !ok {
 		return resultUnavailable, problem(http.StatusServiceUnavailable, reasonUnavailable, "Too many deliveries at once.")
 	}
-	defer release()
+	defer leave()
 	raw, err := readRaw(w, r, maxWebhook)
 	if errors.Is(err, errTooLarge) {
 		return resultTooLarge, problem(http.StatusRequestEntityTooLarge, reasonTooLarge, "The body is larger than 3 MiB.")
@@ -138,19 +138,6 @@ func (s *Server) deliver(ctx context.Context, events []sipbridge.Event) {
 func (s *Server) unavailable(ctx context.Context, err error) (string, *Problem) {
 	s.cfg.Logger.ErrorContext(ctx, "webhook not stored", "error", mask(err.Error()))
 	return resultUnavailable, problem(http.StatusServiceUnavailable, reasonUnavailable, "The delivery could not be stored; send it again.")
-}
-
-// admit takes a slot for a delivery, waiting a second at most.
-func (s *Server) admit(ctx context.Context) (release func(), ok bool) {
-	t := time.NewTimer(time.Second)
-	defer t.Stop()
-	select {
-	case s.inbound <- struct{}{}:
-		return func() { <-s.inbound }, true
-	case <-ctx.Done():
-	case <-t.C:
-	}
-	return nil, false
 }
 
 // bounded keeps the names of unknown parts few, short and without numbers: they
