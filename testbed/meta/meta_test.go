@@ -297,6 +297,16 @@ func TestKnobs(t *testing.T) {
 	require.ErrorIs(t, w.fake.Post(t.Context(), "x", nil, 1), meta.ErrNotDelivered)
 }
 
+func TestBatch(t *testing.T) {
+	w := newWorld(t, nil)
+	require.NoError(t, w.fake.PostBatch(t.Context(), []meta.Webhook{
+		{Field: "messages", Value: object{"n": 1}}, {Field: "account_update", Value: object{"n": 2}},
+	}))
+	require.Len(t, w.bodies, 1)
+	require.JSONEq(t, `{"object":"whatsapp_business_account","entry":[{"id":"9504","changes":[
+		{"field":"messages","value":{"n":1}},{"field":"account_update","value":{"n":2}}]}]}`, string(w.bodies[0]))
+}
+
 func TestConnectIsRefused(t *testing.T) {
 	w := newWorld(t, nil)
 	w.fake.SetUser(user, handset.Behaviour{Then: "ignore"})

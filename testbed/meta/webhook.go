@@ -25,7 +25,7 @@ type Webhook struct {
 
 // Delivery is one webhook that was posted, with what came back.
 type Delivery struct {
-	Field    string
+	Field    string // of the last change
 	Body     []byte
 	Status   int // of the last attempt; 0 when there was no answer
 	Attempts int
@@ -47,6 +47,12 @@ func (f *Fake) Post(ctx context.Context, field string, value any, times int) err
 		}
 	}
 	return nil
+}
+
+// PostBatch sends several changes in one signed POST, as Meta does with up to
+// 1,000 updates.
+func (f *Fake) PostBatch(ctx context.Context, webhooks []Webhook) error {
+	return f.post(ctx, webhooks...)
 }
 
 // Verify does the hub.challenge handshake as Meta does when a webhook is
@@ -93,13 +99,15 @@ func (f *Fake) value(list string, item map[string]any, users ...string) map[stri
 	return value
 }
 
-// post delivers one webhook as the knobs say.
-func (f *Fake) post(ctx context.Context, w Webhook) error {
+// post delivers changes in one POST as the knobs say.
+func (f *Fake) post(ctx context.Context, webhooks ...Webhook) error {
+	changes, field := make([]any, len(webhooks)), ""
+	for i, w := range webhooks {
+		changes[i], field = map[string]any{"field": w.Field, "value": w.Value}, w.Field
+	}
 	body, err := encode(map[string]any{
 		"object": "whatsapp_business_account",
-		"entry": []any{map[string]any{
-			"id": f.cfg.WABA, "changes": []any{map[string]any{"field": w.Field, "value": w.Value}},
-		}},
+		"entry":  []any{map[string]any{"id": f.cfg.WABA, "changes": changes}},
 	})
 	if err != nil {
 		return err
@@ -109,7 +117,7 @@ func (f *Fake) post(ctx context.Context, w Webhook) error {
 		return err
 	}
 	for range 1 + max(0, knobs.Duplicate) {
-		if err := f.deliver(ctx, w.Field, body, knobs.Retry); err != nil {
+		if err := f.deliver(ctx, field, body, knobs.Retry); err != nil {
 			return err
 		}
 	}
