@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -167,17 +168,37 @@ func (d *daemon) openLedger() error {
 			}
 			return d.confirmer.Enqueue(ctx, tx, r)
 		},
-		OnRevoked: func(r permissions.Revocation) {
-			if d.bridge != nil {
-				n := d.bridge.HangUpUser(string(r.Reason), string(r.Pair.User))
-				d.logger.Info("permission withdrawn", "pair", r.Pair, "reason", r.Reason, "live_calls_ended", n)
-			}
-		},
+		OnRevoked: d.withdrawn,
 	})
 	if err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
 	return nil
+}
+
+// withdrawn ends the calls that a withdrawn permission no longer covers: on an
+// opt-out every live call with the user, whoever placed it; on a mere withdrawal
+// the business's own calls that the user has not answered yet. It does not block.
+func (d *daemon) withdrawn(r permissions.Revocation) {
+	if d.bridge == nil {
+		return
+	}
+	n := 0
+	if r.DoNotCall {
+		addresses := []string{string(r.Pair.User)}
+		for _, u := range r.Addresses {
+			addresses = append(addresses, string(u))
+		}
+		n = d.bridge.HangUpUser(string(r.Reason), addresses...)
+	} else {
+		for _, c := range d.bridge.Live() {
+			if c.Direction == sipbridge.BusinessInitiated && c.Business == r.Pair.Business && c.AnsweredAt.IsZero() &&
+				slices.Contains(r.Addresses, permissions.User(c.User)) && d.bridge.HangUp(c.ID, string(r.Reason)) {
+				n++
+			}
+		}
+	}
+	d.logger.Info("permission withdrawn", "pair", r.Pair, "reason", r.Reason, "live_calls_ended", n)
 }
 
 // openBridge makes the bridge when any account carries calls, and the scheduler.
