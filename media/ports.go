@@ -23,6 +23,7 @@ const ephemeralTries = 16
 type PortsConfig struct {
 	Bind       netip.Addr // local address to bind, such as 0.0.0.0 or 127.0.0.1
 	Public     netip.Addr // address written into SDP and candidates; zero means Bind
+	Internal   netip.Addr // address told to the PBX instead, when it sits on our LAN; zero means Public
 	First      uint16     // even; both zero means any free port
 	Last       uint16
 	Quarantine time.Duration    // how long a freed port rests; 0 means 30 s
@@ -49,11 +50,17 @@ func NewPorts(cfg PortsConfig) (*Ports, error) {
 		cfg.Public = cfg.Bind
 	}
 	cfg.Public = cfg.Public.Unmap()
-	if cfg.Public.IsUnspecified() || cfg.Public.IsMulticast() {
-		return nil, fmt.Errorf("%w: ports: the public address cannot be %s", ErrConfig, cfg.Public)
+	if !cfg.Internal.IsValid() {
+		cfg.Internal = cfg.Public
 	}
-	if cfg.Bind.Is4() != cfg.Public.Is4() {
-		return nil, fmt.Errorf("%w: ports: bind and public address are of different families", ErrConfig)
+	cfg.Internal = cfg.Internal.Unmap()
+	for _, told := range []netip.Addr{cfg.Public, cfg.Internal} {
+		if told.IsUnspecified() || told.IsMulticast() {
+			return nil, fmt.Errorf("%w: ports: peers cannot be told the address %s", ErrConfig, told)
+		}
+		if cfg.Bind.Is4() != told.Is4() {
+			return nil, fmt.Errorf("%w: ports: bind address and the one told to peers are of different families", ErrConfig)
+		}
 	}
 	if (cfg.First == 0) != (cfg.Last == 0) || cfg.First%2 != 0 || cfg.Last < cfg.First {
 		return nil, fmt.Errorf("%w: ports: range %d-%d must start even and not be empty", ErrConfig, cfg.First, cfg.Last)
@@ -85,10 +92,11 @@ func (p *Ports) Open() int {
 type socket struct {
 	*net.UDPConn
 
-	public netip.AddrPort // what peers are told
-	ports  *Ports
-	once   sync.Once
-	err    error
+	public   netip.AddrPort // what peers are told
+	internal netip.AddrPort // what the PBX is told
+	ports    *Ports
+	once     sync.Once
+	err      error
 }
 
 // Close closes the socket and puts its port to rest. Safe to call twice.
@@ -192,7 +200,10 @@ func (p *Ports) handOut(conn *net.UDPConn) (*socket, error) {
 	}
 	p.inUse[port] = struct{}{}
 
-	return &socket{UDPConn: conn, ports: p, public: netip.AddrPortFrom(p.cfg.Public, port)}, nil
+	return &socket{
+		UDPConn: conn, ports: p,
+		public: netip.AddrPortFrom(p.cfg.Public, port), internal: netip.AddrPortFrom(p.cfg.Internal, port),
+	}, nil
 }
 
 func (p *Ports) free(port uint16) {

@@ -12,13 +12,15 @@ func TestNewPortsRefusesWhatCannotWork(t *testing.T) {
 	t.Parallel()
 	v6 := netip.MustParseAddr("2001:db8::1")
 	for name, cfg := range map[string]PortsConfig{
-		"no bind address":     {},
-		"two families":        {Bind: loopback, Public: v6},
-		"public unspecified":  {Bind: netip.IPv4Unspecified()},
-		"odd first port":      {Bind: loopback, First: 20001, Last: 20010},
-		"empty range":         {Bind: loopback, First: 20002, Last: 20000},
-		"half a range":        {Bind: loopback, Last: 20000},
-		"multicast as public": {Bind: loopback, Public: netip.MustParseAddr("224.0.0.1")},
+		"no bind address":            {},
+		"two families":               {Bind: loopback, Public: v6},
+		"public unspecified":         {Bind: netip.IPv4Unspecified()},
+		"odd first port":             {Bind: loopback, First: 20001, Last: 20010},
+		"empty range":                {Bind: loopback, First: 20002, Last: 20000},
+		"half a range":               {Bind: loopback, Last: 20000},
+		"internal unspecified":       {Bind: loopback, Internal: netip.IPv4Unspecified()},
+		"internal of another family": {Bind: loopback, Internal: v6},
+		"multicast as public":        {Bind: loopback, Public: netip.MustParseAddr("224.0.0.1")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -104,4 +106,25 @@ func TestAnyPortIsNotReusedWhileItRests(t *testing.T) {
 		require.NoError(t, s.Close())
 	}
 	require.Zero(t, p.Open())
+}
+
+func TestThePBXIsToldTheInternalAddress(t *testing.T) {
+	t.Parallel()
+	ports, err := NewPorts(PortsConfig{
+		Bind: netip.IPv4Unspecified(), Public: public, Internal: netip.MustParseAddr("192.168.1.7"),
+	})
+	require.NoError(t, err)
+	p, err := NewRTPStream(StreamConfig{Ports: ports, Codecs: []Codec{PCMU}})
+	require.NoError(t, err)
+	defer p.Close()
+	w, err := NewWebRTCStream(StreamConfig{Ports: ports, Codecs: []Codec{Opus}})
+	require.NoError(t, err)
+	defer w.Close()
+	inside, err := p.Offer()
+	require.NoError(t, err)
+	require.Contains(t, inside, "c=IN IP4 192.168.1.7\r\n")
+	require.NotContains(t, inside, public.String())
+	outside, err := w.Offer()
+	require.NoError(t, err)
+	require.NotContains(t, outside, "192.168.1.7")
 }

@@ -141,7 +141,7 @@ func (s *RTPStream) origin(version int) string {
 }
 
 func (s *RTPStream) address() string {
-	addr := s.sock.public.Addr()
+	addr := s.sock.internal.Addr()
 	if addr.Is6() {
 		return "IP6 " + addr.String()
 	}
@@ -157,7 +157,7 @@ func (s *RTPStream) describe(line audioLine, peer *description) string {
 		before, after = peer.refuseOthers()
 	}
 	fmt.Fprintf(&b, "c=IN %s\r\nt=0 0\r\n%sm=audio %d RTP/AVP %s\r\n",
-		s.address(), before, s.sock.public.Port(), line.payloadTypes())
+		s.address(), before, s.sock.internal.Port(), line.payloadTypes())
 	line.writeFormats(&b, false, true)
 	fmt.Fprintf(&b, "a=ptime:20\r\na=%s\r\n%s", line.direction, after)
 
