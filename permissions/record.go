@@ -18,6 +18,11 @@ import (
 // grant cannot outlast every revocation.
 const maxAhead = 5 * time.Minute
 
+// maxText is how much of a text the audit keeps, in bytes. WhatsApp's own limit
+// is 4,096 characters; what is longer is cut, so that no message is too long to
+// be recorded. Opt-out words are looked for in all of it.
+const maxText = 64 << 10
+
 // auditKind names the audit entry of each kind of event.
 func auditKind(k EventKind) string {
 	switch k {
@@ -98,6 +103,9 @@ func (l *Ledger) record(ctx context.Context, tx *audit.Tx, e Event) (bool, error
 	if r.Request, err = requestOf(ctx, tx, r.Ref); err != nil {
 		return false, err
 	}
+	if err := r.notBeforeItsGrant(ctx, tx); err != nil {
+		return false, err
+	}
 	if err := l.store(ctx, tx, r); err != nil {
 		return false, err
 	}
@@ -145,6 +153,25 @@ func newRecording(e Event, now time.Time) (*recording, error) {
 	return r, nil
 }
 
+// notBeforeItsGrant moves a revocation that we dated to the time of the grant
+// that it takes away, when the provider's clock that dated the grant is ahead of
+// ours: on the tie the revocation wins.
+func (r *recording) notBeforeItsGrant(ctx context.Context, q querier) error {
+	provider := r.Auth == AuthHMAC || r.Auth == AuthBearer
+	if provider || r.Kind != Declined && r.Kind != Revoked {
+		return nil
+	}
+	events, err := stateEvents(ctx, q, r.subject, r.Pair.Business)
+	if err != nil {
+		return err
+	}
+	g := fold(events).grant
+	if g != nil && g.At.After(r.At) && g.At.Sub(r.At) <= maxAhead {
+		r.claimed, r.At = r.At, g.At
+	}
+	return nil
+}
+
 // optOut is the event that a message with opt-out words amounts to.
 func (r *recording) optOut() *recording {
 	return &recording{
@@ -164,6 +191,7 @@ type recorded struct {
 	User     User       `json:"user"`
 	Aliases  []User     `json:"aliases,omitempty"`
 	Claimed  *time.Time `json:"claimedAt,omitempty"`
+	Cut      int        `json:"textLength,omitempty"` // of a text that was cut, in bytes
 	Before   *standing  `json:"before,omitempty"`
 	After    *standing  `json:"after,omitempty"`
 	RulePack string     `json:"rulePack"`
@@ -194,19 +222,24 @@ func (l *Ledger) store(ctx context.Context, tx *audit.Tx, r *recording) error {
 	payload := recorded{
 		Event: r.Event, Business: r.Pair.Business, User: r.Pair.User, Aliases: r.Aliases, RulePack: p.cite(),
 	}
+	if len(r.Text) > maxText {
+		payload.Text, payload.Cut = strings.ToValidUTF8(r.Text[:maxText], ""), len(r.Text)
+	}
 	if !r.claimed.IsZero() {
 		payload.Claimed = &r.claimed
 	}
 	if r.Kind == OptedOut && r.Ref != "" {
 		payload.Words = l.words.version
 	}
+	var events []Event
 	if !r.stateless() {
-		events, err := stateEvents(ctx, tx, r.subject, r.Pair.Business)
-		if err != nil {
+		var err error
+		if events, err = stateEvents(ctx, tx, r.subject, r.Pair.Business); err != nil {
 			return err
 		}
 		payload.Before = standingOf(project(r.Pair, r.subject, events, p, tx.Now()))
-		payload.After = standingOf(project(r.Pair, r.subject, append(events, r.Event), p, tx.Now()))
+		events = append(events, r.Event)
+		payload.After = standingOf(project(r.Pair, r.subject, events, p, tx.Now()))
 	}
 	index, err := tx.Append(ctx, audit.Record{Kind: auditKind(r.Kind), Subject: r.subject, Payload: payload})
 	if err != nil {
@@ -227,7 +260,7 @@ func (l *Ledger) store(ctx context.Context, tx *audit.Tx, r *recording) error {
 	case r.stateless():
 		return nil
 	}
-	return l.refresh(ctx, tx, r, r.Pair.Business)
+	return l.refresh(ctx, tx, r, r.Pair.Business, events)
 }
 
 // insert keeps the event without its text, which only the audit holds.

@@ -366,3 +366,31 @@ func TestListings(t *testing.T) {
 	_, _, err := f.Permissions(t.Context(), "", permissions.Page{Cursor: "%"})
 	require.ErrorIs(t, err, permissions.ErrCursor)
 }
+
+// TestOurRevocationBeatsAClockAhead: the provider dated the grant after the
+// moment at which an operator takes it away.
+func TestOurRevocationBeatsAClockAhead(t *testing.T) {
+	f := newFixture(t)
+	g := f.grant("g1", pair)
+	g.At = f.clock().Add(3 * time.Second)
+	f.record(t, g)
+	f.record(t, permissions.Event{ID: "r", Kind: permissions.Revoked, Pair: pair, At: f.clock(), Auth: permissions.AuthOperator, Actor: "ops"})
+	require.Equal(t, permissions.PermissionRevoked, f.check(t, pair).Reason)
+	require.Len(t, f.hand, 1)
+}
+
+func TestNoMessageIsTooLong(t *testing.T) {
+	f := newFixture(t)
+	long := strings.Repeat("\x00", 3<<20) + " stop calls"
+	require.Equal(t, 1, f.record(t, f.says("m", pair, long)))
+	require.Equal(t, permissions.DoNotCall, f.check(t, pair).Reason)
+	entries, err := f.log.Entries(t.Context(), audit.Query{After: -1, Kind: "message.received"})
+	require.NoError(t, err)
+	var payload struct {
+		Text       string
+		TextLength int
+	}
+	require.NoError(t, json.Unmarshal(entries[0].Payload, &payload))
+	require.Len(t, payload.Text, 64<<10)
+	require.Len(t, long, payload.TextLength)
+}

@@ -23,7 +23,11 @@ func (l *Ledger) refreshAll(ctx context.Context, tx *audit.Tx, r *recording) err
 		businesses = slices.Insert(businesses, 0, own)
 	}
 	for _, b := range businesses {
-		if err := l.refresh(ctx, tx, r, b); err != nil {
+		events, err := stateEvents(ctx, tx, r.subject, b)
+		if err != nil {
+			return err
+		}
+		if err := l.refresh(ctx, tx, r, b, events); err != nil {
 			return err
 		}
 	}
@@ -31,12 +35,9 @@ func (l *Ledger) refreshAll(ctx context.Context, tx *audit.Tx, r *recording) err
 }
 
 // refresh brings the stored projection of one pair up to date after an event and
-// hands out a revocation when permission became narrower.
-func (l *Ledger) refresh(ctx context.Context, tx *audit.Tx, r *recording, business geo.E164) error {
-	events, err := stateEvents(ctx, tx, r.subject, business)
-	if err != nil {
-		return err
-	}
+// hands out a revocation when permission became narrower. Events are all of the
+// pair, the new one among them.
+func (l *Ledger) refresh(ctx context.Context, tx *audit.Tx, r *recording, business geo.E164, events []Event) error {
 	h := fold(events)
 	before, err := storedPair(ctx, tx, business, r.subject)
 	if err != nil {

@@ -38,12 +38,19 @@ type house struct {
 
 	mu    sync.Mutex
 	dials []callback.Dial
+	// before happens before the gate is asked.
+	before func(ctx context.Context) error
 	// dial is what happens to a call; nil connects at once.
 	dial func(ctx context.Context, d callback.Dial) (permissions.Outcome, error)
 }
 
 // Dial implements callback.Dialer: it authorises and settles as the bridge does.
 func (h *house) Dial(ctx context.Context, d callback.Dial) (permissions.Outcome, error) {
+	if h.before != nil {
+		if err := h.before(ctx); err != nil {
+			return "", err
+		}
+	}
 	ticket, decision, err := h.ledger.Authorize(ctx, permissions.Attempt{
 		Pair: permissions.Pair{Business: d.Business, User: d.User}, CallID: d.CallID, Callback: d.Callback, Purpose: d.Purpose,
 	})
@@ -439,6 +446,33 @@ func TestRunWaitsForItsDials(t *testing.T) {
 		h.stop()
 		require.Equal(t, 3*time.Second, time.Since(began))
 		require.Equal(t, callback.Failed, h.get(c.ID).State)
+	})
+}
+
+// TestStoppingBetweenClaimAndDial: what was claimed and never put before the gate
+// waits for the next start; what was reserved and has no outcome is unknown.
+func TestStoppingBetweenClaimAndDial(t *testing.T) {
+	broken := errors.New("bridge is gone")
+	stopped := func(ctx context.Context) error { <-ctx.Done(); return broken }
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.grant()
+		h.before = stopped
+		h.start()
+		c := h.add(callback.Callback{})
+		synctest.Wait()
+		h.stop()
+		require.Equal(t, callback.Pending, h.get(c.ID).State)
+		h.before = nil
+		h.dial = func(ctx context.Context, _ callback.Dial) (permissions.Outcome, error) { return "", stopped(ctx) }
+		h.start()
+		synctest.Wait()
+		require.Equal(t, 1, h.dialled())
+		h.stop()
+		require.Equal(t, callback.Unknown, h.get(c.ID).State)
+		h.start()
+		time.Sleep(10 * time.Minute)
+		require.Equal(t, 1, h.dialled(), "never again by itself")
 	})
 }
 
