@@ -1,0 +1,87 @@
+package audit_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/callctl/callctl/compliance/audit"
+)
+
+const crashDir = "CALLCTL_TEST_CRASH_DIR"
+
+// A process is killed at any moment while it writes: what it was told to be
+// committed is there, what it was not is there whole or not at all, and the tree
+// verifies.
+func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
+	if dir := os.Getenv(crashDir); dir != "" {
+		writeUntilKilled(t, dir)
+		return
+	}
+	dir := t.TempDir()
+	require.NoError(t, openHouse(t, dir).db.Close())
+	rounds := 12
+	if testing.Short() {
+		rounds = 2
+	}
+	for round := range rounds {
+		acknowledged := killedAfter(t, dir, time.Duration(3+7*round)*time.Millisecond)
+		h := openHouse(t, dir)
+		require.Greater(t, h.log.Size(), acknowledged, "round %d", round)
+		require.Zero(t, h.log.Size()%3, "half a transaction in round %d", round)
+		v, err := audit.VerifyDatabase(t.Context(), h.db.Read, audit.Verification{Dir: h.config().Dir})
+		require.NoError(t, err)
+		require.Equal(t, h.log.Size(), v.Entries)
+		require.NoError(t, h.db.Close())
+	}
+}
+
+// writeUntilKilled prints the last index of each transaction once Update returned.
+func writeUntilKilled(t *testing.T, dir string) {
+	t.Helper()
+	h := openHouse(t, dir)
+	for {
+		require.NoError(t, h.transact(t, 3, false))
+		fmt.Fprintln(os.Stdout, "committed", h.log.Size()-1)
+		if h.log.Size()%30 == 0 {
+			_, err := h.log.Checkpoint(context.Background()) //nolint:usetesting // the test ends by being killed
+			require.NoError(t, err)
+		}
+	}
+}
+
+// killedAfter runs the writer, kills it some time after its first commit and
+// returns the last index that it acknowledged.
+func killedAfter(t *testing.T, dir string, d time.Duration) int64 {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	child := exec.CommandContext(t.Context(), self, "-test.run=^TestKilledProcessLosesNothingAcknowledged$")
+	child.Env = append(os.Environ(), crashDir+"="+dir)
+	out, err := child.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, child.Start())
+	last := int64(-1)
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		var word, number string
+		if n, _ := fmt.Sscan(lines.Text(), &word, &number); n != 2 || word != "committed" {
+			continue
+		}
+		if last < 0 {
+			time.AfterFunc(d, func() { _ = child.Process.Kill() })
+		}
+		last, err = strconv.ParseInt(number, 10, 64)
+		require.NoError(t, err)
+	}
+	require.Error(t, child.Wait(), "the child must have been killed")
+	require.GreaterOrEqual(t, last, int64(0), "the child committed nothing")
+	return last
+}
