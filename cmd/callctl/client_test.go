@@ -102,7 +102,9 @@ func TestExportRefusesAnotherPack(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method + r.URL.Path {
 		case "POST/v1/exports":
-			require.NotEmpty(t, r.Header.Get("Idempotency-Key"))
+			if r.Header.Get("Idempotency-Key") == "" {
+				t.Error("a POST without Idempotency-Key")
+			}
 			fmt.Fprint(w, `{"id":"e1","state":"running"}`)
 		case "GET/v1/exports/e1":
 			fmt.Fprint(w, `{"id":"e1","state":"done","sha256":"00"}`)
@@ -124,23 +126,19 @@ func TestExportRefusesAnotherPack(t *testing.T) {
 func TestTailFollows(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	asked := 0
+	var cursors []string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/v1/audit/checkpoint" {
 			fmt.Fprint(w, `{"size":8}`)
 			return
 		}
-		asked++
-		cursor := r.URL.Query().Get("cursor")
-		switch asked {
+		cursors = append(cursors, r.URL.Query().Get("cursor"))
+		switch len(cursors) {
 		case 1:
-			require.Equal(t, "4", cursor)
 			fmt.Fprint(w, `{"items":[{"index":5},{"index":6},{"index":7}]}`)
 		case 2:
-			require.Equal(t, "7", cursor)
 			fmt.Fprint(w, `{"items":[]}`)
 		case 3:
-			require.Equal(t, "7", cursor)
 			fmt.Fprint(w, `{"items":[{"index":8}]}`)
 			time.AfterFunc(100*time.Millisecond, stop)
 		}
@@ -149,4 +147,5 @@ func TestTailFollows(t *testing.T) {
 	var out bytes.Buffer
 	require.Equal(t, exitDone, run(ctx, []string{"audit", "tail", "-n", "3", "--follow", "--url", s.URL}, nil, &out, io.Discard))
 	require.Equal(t, "{\"index\":5}\n{\"index\":6}\n{\"index\":7}\n{\"index\":8}\n", out.String())
+	require.Equal(t, []string{"4", "7", "7"}, cursors)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -226,5 +225,5 @@ func (c caller) refusals(t *testing.T) {
 	_, errOut = c.run(exitFailed, "dnc", "list")
 	require.Contains(t, errOut, "refused: unauthenticated: ")
 	require.Contains(t, errOut, "hint: give the API token")
-	require.NotContains(t, fmt.Sprint(errOut), "wrong")
+	require.NotContains(t, errOut, "wrong")
 }
