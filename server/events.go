@@ -97,8 +97,6 @@ func (s *Server) follow(ctx context.Context, st *stream) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.closing, cancel)() //nolint:contextcheck // the server's end, beside the request's
-	// The request is read; the server's deadline for reading it would end the stream.
-	_ = st.control.SetReadDeadline(time.Time{})
 	if st.comment("callctl") != nil {
 		return
 	}
