@@ -4,14 +4,15 @@
 # what is missing; elsewhere it says what to install. Exits 0 when all are there.
 set -eu
 
+PATH=$PATH:/usr/sbin:/sbin # where Debian has ip
 missing=""
 need() { # command package
 	command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
 }
 need sipp sip-tester
-need baresip baresip
+need baresip baresip-core
 need ip iproute2
-need gcc gcc
+need gcc "gcc libc6-dev"
 
 if [ -z "$missing" ]; then
 	exit 0
