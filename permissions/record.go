@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/callctl/callctl/compliance/audit"
-	"github.com/callctl/callctl/geo"
 )
 
 // maxAhead is how far a fact's time may be ahead of our clock. A time beyond it
@@ -114,106 +113,6 @@ func (l *Ledger) record(ctx context.Context, tx *audit.Tx, e Event) (bool, error
 	}
 	return true, nil
 }
-
-// recording is an event on its way into the ledger.
-type recording struct {
-	Event
-	subject string
-	merged  bool      // its addresses belonged to several subjects until now
-	claimed time.Time // the time that the event came with, when it was not believed
-}
-
-// newRecording checks an event's identity and fixes its times: milliseconds,
-// UTC, and not ahead of our clock by more than any clock is.
-func newRecording(e Event, now time.Time) (*recording, error) {
-	everywhere := e.Kind == OptedOut || e.Kind == OptOutLifted
-	switch {
-	case e.ID == "":
-		return nil, fmt.Errorf("%w: no id", ErrEvent)
-	case auditKind(e.Kind) == "":
-		return nil, fmt.Errorf("%w: unknown kind %q", ErrEvent, e.Kind)
-	case strings.TrimSpace(string(e.Pair.User)) == "":
-		return nil, fmt.Errorf("%w: no user", ErrEvent)
-	case e.Pair.Business == "" && !everywhere:
-		return nil, fmt.Errorf("%w: no business", ErrEvent)
-	}
-	r := &recording{Event: e}
-	r.Pair = e.Pair.canonical()
-	r.Received = now.UTC().Truncate(time.Millisecond)
-	r.At = e.At.UTC().Truncate(time.Millisecond)
-	if e.At.IsZero() {
-		r.At = r.Received
-	}
-	if r.At.After(r.Received.Add(maxAhead)) {
-		r.claimed, r.At = r.At, r.Received
-	}
-	if !e.Expires.IsZero() {
-		r.Expires = e.Expires.UTC()
-	}
-	return r, nil
-}
-
-// notBeforeItsGrant moves a revocation that we dated to the time of the grant
-// that it takes away, when the provider's clock that dated the grant is ahead of
-// ours: on the tie the revocation wins.
-func (r *recording) notBeforeItsGrant(ctx context.Context, q querier) error {
-	provider := r.Auth == AuthHMAC || r.Auth == AuthBearer
-	if provider || r.Kind != Declined && r.Kind != Revoked {
-		return nil
-	}
-	events, err := stateEvents(ctx, q, r.subject, r.Pair.Business)
-	if err != nil {
-		return err
-	}
-	g := fold(events).grant
-	if g != nil && g.At.After(r.At) && g.At.Sub(r.At) <= maxAhead {
-		r.claimed, r.At = r.At, g.At
-	}
-	return nil
-}
-
-// optOut is the event that a message with opt-out words amounts to.
-func (r *recording) optOut() *recording {
-	return &recording{
-		Event: Event{
-			ID: r.ID + "/optout", Kind: OptedOut, Pair: r.Pair, At: r.At, Received: r.Received,
-			Account: r.Account, Auth: r.Auth, Reason: "opt-out words in a message", Ref: r.ID, Webhook: r.Webhook,
-		},
-		subject: r.subject, claimed: r.claimed,
-	}
-}
-
-// recorded is the audit payload of an event: the fact with the addresses and the
-// text, which are nowhere else, what it changed and by which rules.
-type recorded struct {
-	Event
-	Business geo.E164   `json:"business,omitempty"`
-	User     User       `json:"user"`
-	Aliases  []User     `json:"aliases,omitempty"`
-	Claimed  *time.Time `json:"claimedAt,omitempty"`
-	Cut      int        `json:"textLength,omitempty"` // of a text that was cut, in bytes
-	Before   *standing  `json:"before,omitempty"`
-	After    *standing  `json:"after,omitempty"`
-	RulePack string     `json:"rulePack"`
-	Words    string     `json:"optOutWords,omitempty"`
-}
-
-// standing is the part of a Permission that an event can change.
-type standing struct {
-	Status    Status    `json:"status"`
-	Reason    Reason    `json:"reason"`
-	Expires   time.Time `json:"expiresAt,omitzero"`
-	Grant     string    `json:"grant,omitempty"`
-	DoNotCall bool      `json:"doNotCall,omitempty"`
-	Epoch     int64     `json:"epoch"`
-}
-
-func standingOf(s Permission) *standing {
-	return &standing{Status: s.Status, Reason: s.Reason, Expires: s.Expires, Grant: s.Grant, DoNotCall: s.DoNotCall, Epoch: s.Epoch}
-}
-
-// stateless are the events that bear on no permission.
-func (e *Event) stateless() bool { return e.Kind == Messaged || e.Kind == Confirmed }
 
 // store appends the event to the audit, keeps it and brings the projection of
 // every pair that it concerns up to date.
