@@ -2,10 +2,12 @@ package pbx_test
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/emiago/sipgo/sip"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -13,7 +15,10 @@ import (
 	"github.com/callctl/callctl/testbed/tone"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	sip.SetDefaultLogger(slog.New(slog.DiscardHandler)) // sipgo counts references of TCP connections loudly
+	goleak.VerifyTestMain(m)
+}
 
 // run starts a PBX and stops it at the end of the test.
 func run(t *testing.T, cfg pbx.Config) *pbx.PBX {
@@ -52,7 +57,7 @@ func TestCallIsAnsweredAndBothSidesHear(t *testing.T) {
 					"100": {RingFor: 50 * time.Millisecond, Codecs: []string{codec}, ToneHz: 440},
 				}})
 				caller := run(t, pbx.Config{Proxy: callee.Addr()})
-				ctx := within(t, 10*time.Second)
+				ctx := within(t, 20*time.Second)
 				id, err := caller.Call(ctx, "sip:100@pbx.example;transport="+transport,
 					pbx.Extension{Codecs: []string{"pcma", codec}, ToneHz: 1000},
 					map[string]string{"X-Callctl-Purpose": "support"})
@@ -63,7 +68,7 @@ func TestCallIsAnsweredAndBothSidesHear(t *testing.T) {
 				require.Equal(t, 200, up.Status)
 				require.Eventually(t, func() bool {
 					return callee.ToneLevel(id, 1000) > 0.8 && caller.ToneLevel(id, 440) > 0.8
-				}, 5*time.Second, 20*time.Millisecond)
+				}, 10*time.Second, 200*time.Millisecond)
 				require.NoError(t, caller.HangUp(id))
 				ended, err := callee.WaitState(ctx, id, "ended")
 				require.NoError(t, err)

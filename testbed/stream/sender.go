@@ -47,9 +47,9 @@ func (s *Sender) Run(ctx context.Context) error {
 			return nil
 		case <-timer.C:
 		}
-		payload, err := next()
-		if err != nil || payload == nil {
-			return err
+		payload := next()
+		if payload == nil {
+			return nil
 		}
 		if err := s.Write(&rtp.Packet{Header: header, Payload: payload}); err != nil {
 			return fmt.Errorf("stream: sending: %w", err)
@@ -75,7 +75,7 @@ func newHeader(payloadType uint8) rtp.Header {
 }
 
 // payloads returns what gives the next payload, nil at the end.
-func (s *Sender) payloads() (func() ([]byte, error), error) {
+func (s *Sender) payloads() (func() []byte, error) {
 	if len(s.Payloads) == 0 {
 		source, err := tone.NewSource(s.Codec.Name, s.ToneHz)
 		if err != nil {
@@ -84,14 +84,14 @@ func (s *Sender) payloads() (func() ([]byte, error), error) {
 		return source.Next, nil
 	}
 	i := 0
-	return func() ([]byte, error) {
+	return func() []byte {
 		if i == len(s.Payloads) {
 			if !s.Repeat {
-				return nil, nil
+				return nil
 			}
 			i = 0
 		}
 		i++
-		return s.Payloads[i-1], nil
+		return s.Payloads[i-1]
 	}, nil
 }

@@ -11,6 +11,8 @@ const (
 	opusSamples = opusRate / 50
 	opusBitrate = 20000 // WhatsApp's maxaveragebitrate
 	opusLargest = 1275  // bytes, RFC 6716 section 3.2.1
+
+	opusComplexity = 2 // of 10: a sine needs no more
 )
 
 // OpusFrames returns n Opus frames of 20 ms each that sound a tone near hz. The
@@ -48,7 +50,28 @@ func newOpusEncoder() (*opusEncoder, error) {
 	if err := encoder.SetBitrate(opusBitrate); err != nil {
 		return nil, fmt.Errorf("opus bitrate: %w", err)
 	}
+	if err := encoder.SetComplexity(opusComplexity); err != nil {
+		return nil, fmt.Errorf("opus complexity: %w", err)
+	}
 	return &opusEncoder{encoder: encoder}, nil
+}
+
+// opusLoop is a second of a tone in Opus, to be repeated: encoding it once keeps
+// the fakes from competing with the bridge for the processor. It is the second
+// second, when the encoder has settled.
+func opusLoop(hz float64) ([][]byte, error) {
+	encoder, err := newOpusEncoder()
+	if err != nil {
+		return nil, err
+	}
+	sine := NewSine(hz, opusRate)
+	frames := make([][]byte, 100)
+	for i := range frames {
+		if frames[i], err = encoder.frame(sine.Next(opusSamples)); err != nil {
+			return nil, err
+		}
+	}
+	return frames[50:], nil
 }
 
 func (e *opusEncoder) frame(samples []int16) ([]byte, error) {

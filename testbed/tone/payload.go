@@ -14,7 +14,7 @@ const g711Samples = 160 // 20 ms at 8 kHz
 
 // Source makes the payloads of one RTP stream, 20 ms each, in the named codec:
 // "pcmu", "pcma" or "opus". It is not safe for concurrent use.
-type Source struct{ next func() ([]byte, error) }
+type Source struct{ next func() []byte }
 
 // NewSource is a source of a sine of hz, or of silence when hz is 0.
 func NewSource(codec string, hz float64) (*Source, error) {
@@ -24,12 +24,15 @@ func NewSource(codec string, hz float64) (*Source, error) {
 	case "pcma":
 		return g711Source(hz, EncodeALaw), nil
 	case "opus":
-		encoder, err := newOpusEncoder()
+		loop, err := opusLoop(hz)
 		if err != nil {
 			return nil, err
 		}
-		sine := NewSine(hz, opusRate)
-		return &Source{next: func() ([]byte, error) { return encoder.frame(sine.Next(opusSamples)) }}, nil
+		i := -1
+		return &Source{next: func() []byte {
+			i = (i + 1) % len(loop)
+			return loop[i]
+		}}, nil
 	default:
 		return nil, fmt.Errorf("%w %q", ErrCodec, codec)
 	}
@@ -37,17 +40,17 @@ func NewSource(codec string, hz float64) (*Source, error) {
 
 func g711Source(hz float64, encode func(int16) byte) *Source {
 	sine := NewSine(hz, 8000)
-	return &Source{next: func() ([]byte, error) {
+	return &Source{next: func() []byte {
 		payload := make([]byte, g711Samples)
 		for i, sample := range sine.Next(g711Samples) {
 			payload[i] = encode(sample)
 		}
-		return payload, nil
+		return payload
 	}}
 }
 
-// Next is the next 20 ms.
-func (s *Source) Next() ([]byte, error) { return s.next() }
+// Next is the next 20 ms. The caller must not change it.
+func (s *Source) Next() []byte { return s.next() }
 
 // Decode opens payloads of one stream, in order, to samples of 8 kHz.
 func Decode(codec string, payloads [][]byte) ([]int16, error) {

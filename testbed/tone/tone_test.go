@@ -43,9 +43,7 @@ func TestLevelFindsTheToneInEveryCodec(t *testing.T) {
 			require.NoError(t, err)
 			var payloads [][]byte
 			for range 50 {
-				payload, err := source.Next()
-				require.NoError(t, err)
-				payloads = append(payloads, payload)
+				payloads = append(payloads, source.Next())
 			}
 			samples, err := tone.Decode(codec, payloads)
 			require.NoError(t, err)
