@@ -20,8 +20,8 @@ const (
 	smallBody    = 64 << 10
 	smallPlaces  = 1024
 	largePlaces  = 16
-	smallSeconds = 5 * time.Second
-	largeSeconds = 15 * time.Second
+	smallPatience = 5 * time.Second
+	largePatience = 15 * time.Second
 )
 
 func newIntake() intake {
@@ -31,9 +31,9 @@ func newIntake() intake {
 // admit takes a place for a delivery and sets the deadline of its body; leave
 // gives the place back.
 func (in *intake) admit(w http.ResponseWriter, r *http.Request) (leave func(), ok bool) {
-	places, limit := in.large, largeSeconds
+	places, limit := in.large, largePatience
 	if r.ContentLength >= 0 && r.ContentLength <= smallBody {
-		places, limit = in.small, smallSeconds
+		places, limit = in.small, smallPatience
 	}
 	if !enter(r.Context(), places, in.patience) {
 		return nil, false
