@@ -17,9 +17,9 @@ type intake struct {
 
 // The places and the longest times to read a body.
 const (
-	smallBody    = 64 << 10
-	smallPlaces  = 1024
-	largePlaces  = 16
+	smallBody     = 64 << 10
+	smallPlaces   = 1024
+	largePlaces   = 16
 	smallPatience = 5 * time.Second
 	largePatience = 15 * time.Second
 )
