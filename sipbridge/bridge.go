@@ -158,9 +158,6 @@ func checkConfig(cfg Config, trunk peerTrunk) error {
 // Run serves SIP and calls until ctx ends, then ends every live call cleanly and
 // waits for all of them.
 func (b *Bridge) Run(ctx context.Context) error {
-	b.mu.Lock()
-	b.running = true
-	b.mu.Unlock()
 	serveCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	broken := make(chan error, 1)
@@ -171,9 +168,12 @@ func (b *Bridge) Run(ctx context.Context) error {
 	}()
 
 	var failed error
-	select {
-	case <-ctx.Done():
-	case failed = <-broken:
+	if b.ua.ready(ctx) == nil {
+		b.open()
+		select {
+		case <-ctx.Done():
+		case failed = <-broken:
+		}
 	}
 	b.endAll()
 	b.waitCalls(drainGrace)
@@ -186,6 +186,13 @@ func (b *Bridge) Run(ctx context.Context) error {
 
 // Close frees the sockets of a bridge that was never run.
 func (b *Bridge) Close() error { return b.ua.close() }
+
+// open lets calls in.
+func (b *Bridge) open() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.running = true
+}
 
 // endAll refuses new calls and ends the live ones.
 func (b *Bridge) endAll() {

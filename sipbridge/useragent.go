@@ -225,6 +225,26 @@ func (a *userAgent) serve(ctx context.Context, failed chan<- error) {
 	wg.Wait()
 }
 
+// ready waits until sipgo knows the UDP sockets as its own: a request sent before
+// that would try to bind the address again and fail.
+func (a *userAgent) ready(ctx context.Context) error {
+	for _, s := range a.sockets {
+		for s.packet != nil {
+			c, err := a.ua.TransportLayer().GetConnection("udp", s.addr().String())
+			if err == nil {
+				_, _ = c.TryClose()
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}
+	return nil
+}
+
 func (a *userAgent) serveSocket(s socket) error {
 	if s.packet != nil {
 		return a.server.ServeUDP(s.packet)
