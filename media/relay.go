@@ -14,8 +14,8 @@ import (
 
 // Defaults of a RelayConfig.
 const (
-	DefaultSilenceAfter   = 40 * time.Millisecond
-	DefaultMediaTimeout   = 30 * time.Second // protocol: Meta ends a call after 30 s without media
+	DefaultSilenceAfter   = 200 * time.Millisecond // longer than a LAN jitters: what silence replaced is lost
+	DefaultMediaTimeout   = 30 * time.Second       // protocol: Meta ends a call after 30 s without media
 	DefaultConnectTimeout = 30 * time.Second
 )
 
@@ -25,7 +25,8 @@ type RelayConfig struct {
 	PBX      *RTPStream
 	Log      *slog.Logger
 	// SilenceAfter is how long the PBX may send nothing before the relay sends
-	// silence of its own to WhatsApp; 0 means 40 ms.
+	// silence of its own to WhatsApp; 0 means 200 ms. A late packet whose place
+	// silence has taken is dropped, so it must exceed the jitter of the trunk.
 	SilenceAfter time.Duration
 	// MediaTimeout ends Run with ErrMediaTimeout when WhatsApp sent nothing for
 	// so long; 0 means 30 s.
