@@ -96,6 +96,12 @@ func TestOldNewsHangsUpNothing(t *testing.T) {
 	require.Len(t, f.hand, 1)
 	require.Equal(t, permissions.PermissionDeclined, f.hand[0].Reason)
 	require.False(t, f.hand[0].DoNotCall)
+	// What comes after it, or from before it, takes nothing more away.
+	f.record(t, permissions.Event{ID: "older", Kind: permissions.Revoked, Pair: pair, At: f.clock().Add(-time.Hour), Auth: permissions.AuthHMAC})
+	f.advance(2 * time.Second)
+	require.True(t, f.ask(t, pair, "a1").Allow)
+	require.Len(t, f.hand, 1)
+	require.Len(t, f.live, 1)
 }
 
 func TestRevokeTxUndoesEverything(t *testing.T) {
