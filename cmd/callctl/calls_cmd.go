@@ -20,14 +20,27 @@ func callColumns() []column {
 		{"state", "state"},
 		{"direction", "direction"},
 		{"user", "user"},
-		{"agent", "cdr.agent"},
+		{"agent", "agent"},
 		{"started", "startedAt"},
 		{"answered", "answeredAt"},
-		{"ended", "cdr.endedAt"},
-		{"disposition", "cdr.disposition"},
-		{"ended by", "cdr.endedBy"},
-		{"cause", "cdr.cause"},
+		{"ended", "endedAt"},
+		{"disposition", "disposition"},
+		{"ended by", "endedBy"},
+		{"cause", "cause"},
 	}
+}
+
+// callDetails are the columns of one call: the counts of both legs as well.
+func callDetails() []column {
+	columns := callColumns()
+	for _, leg := range []struct{ title, key string }{{"WhatsApp", "whatsapp."}, {"PBX", "pbx."}} {
+		columns = append(columns,
+			column{leg.title + " codec", leg.key + "codec"},
+			column{leg.title + " packets in", leg.key + "packetsIn"},
+			column{leg.title + " packets out", leg.key + "packetsOut"},
+			column{leg.title + " lost", leg.key + "lost"})
+	}
+	return append(columns, column{"decision", "decisionIndex"}, column{"audit", "auditIndex"})
 }
 
 type callsListCmd struct{ listFlags }
@@ -43,17 +56,7 @@ type callsShowCmd struct {
 
 // Run shows one call with the counts of both legs.
 func (c callsShowCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
-	columns := callColumns()
-	for _, state := range []string{"live", "cdr"} {
-		for _, leg := range []struct{ title, key string }{{"WhatsApp", "whatsapp"}, {"PBX", "pbx"}} {
-			at := state + "." + leg.key + "."
-			columns = append(columns,
-				column{leg.title + " codec", at + "codec"}, column{leg.title + " packets in", at + "packetsIn"},
-				column{leg.title + " packets out", at + "packetsOut"}, column{leg.title + " lost", at + "lost"})
-		}
-	}
-	columns = append(columns, column{"decision", "cdr.decisionIndex"}, column{"audit", "cdr.auditIndex"})
-	return f.print(ctx, t, http.MethodGet, "/v1/calls/"+segment(c.ID), nil, nil, columns)
+	return f.print(ctx, t, http.MethodGet, "/v1/calls/"+segment(c.ID), nil, nil, callDetails())
 }
 
 type callsPlaceCmd struct {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -26,6 +27,22 @@ type decisionRequest struct {
 	At       time.Time `json:"at,omitzero"`
 }
 
+func decisionColumns() []column {
+	return []column{
+		{"allowed", "allow"},
+		{"reason", "reason"},
+		{"would change at", "retryAfter"},
+		{"grant", "grant"},
+		{"rule pack", "rulePack"},
+		{"geography", "geography"},
+		{"decided for", "at"},
+	}
+}
+
+func ruleColumns() []column {
+	return []column{{"rule", "name"}, {"allows", "allow"}, {"reason", "reason"}, {"inputs", "inputs"}}
+}
+
 // Run asks for the decision and prints every rule. A refusal exits 1.
 func (c checkCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
 	api, err := f.client()
@@ -45,22 +62,12 @@ func (c checkCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
 	if err := json.Unmarshal(raw, &decision); err != nil {
 		return fmt.Errorf("the answer is no decision: %w", err)
 	}
-	if err := t.object(raw, []column{
-		{"allowed", "allow"},
-		{"reason", "reason"},
-		{"would change at", "retryAfter"},
-		{"grant", "grant"},
-		{"rule pack", "rulePack"},
-		{"geography", "geography"},
-		{"decided for", "at"},
-	}); err != nil {
+	if err := t.object(raw, decisionColumns()); err != nil {
 		return err
 	}
 	if t.Format == formatTable {
-		t.note("")
-		if err := t.list(decision.Rules, []column{
-			{"rule", "name"}, {"allows", "allow"}, {"reason", "reason"}, {"inputs", "inputs"},
-		}); err != nil {
+		err := errors.Join(t.write([]byte("\n")), t.list(decision.Rules, ruleColumns()))
+		if err != nil {
 			return err
 		}
 	}

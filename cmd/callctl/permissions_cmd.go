@@ -47,6 +47,39 @@ func permissionColumns() []column {
 	}
 }
 
+func actionColumns() []column {
+	return []column{
+		{"action", "name"},
+		{"possible now", "canPerform"},
+		{"reason", "reason"},
+		{"would change at", "retryAfter"},
+		{"limits", "limits"},
+	}
+}
+
+func eventColumns() []column {
+	return []column{
+		{"at", "at"},
+		{"kind", "kind"},
+		{"auth", "auth"},
+		{"expires", "expires"},
+		{"outcome", "outcome"},
+		{"actor", "actor"},
+		{"audit", "auditIndex"},
+		{"id", "id"},
+	}
+}
+
+func requestColumns() []column {
+	return []column{
+		{"id", "id"},
+		{"provider's message", "messageId"},
+		{"template", "template"},
+		{"decision", "decisionId"},
+		{"audit", "auditIndex"},
+	}
+}
+
 type permissionsListCmd struct {
 	Business string `help:"Only this number of ours."`
 	listFlags
@@ -82,26 +115,17 @@ func (c permissionsShowCmd) Run(ctx context.Context, t *terminal, f *daemonFlags
 	if err := json.Unmarshal(raw, &shown); err != nil {
 		return fmt.Errorf("the answer is no permission: %w", err)
 	}
-	t.note("")
-	return t.list(shown.Actions, []column{
-		{"action", "name"}, {"possible now", "canPerform"}, {"reason", "reason"}, {"would change at", "retryAfter"}, {"limits", "limits"},
-	})
+	if err := t.write([]byte("\n")); err != nil {
+		return err
+	}
+	return t.list(shown.Actions, actionColumns())
 }
 
 type permissionsEventsCmd struct{ pairArgs }
 
 // Run shows the history of one pair.
 func (c permissionsEventsCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
-	return f.printAll(ctx, t, c.path("/events"), url.Values{}, 0, []column{
-		{"at", "at"},
-		{"kind", "kind"},
-		{"auth", "auth"},
-		{"expires", "expires"},
-		{"outcome", "outcome"},
-		{"actor", "actor"},
-		{"audit", "auditIndex"},
-		{"id", "id"},
-	})
+	return f.printAll(ctx, t, c.path("/events"), url.Values{}, 0, eventColumns())
 }
 
 type permissionsRequestCmd struct {
@@ -125,7 +149,5 @@ type permissionRequest struct {
 // Run asks the user.
 func (c permissionsRequestCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
 	in := permissionRequest{Template: c.Template, Language: c.Language, Params: c.Param, Text: c.Text, Purpose: c.Purpose}
-	return f.print(ctx, t, http.MethodPost, c.path("/requests"), nil, in, []column{
-		{"id", "id"}, {"provider's message", "messageId"}, {"template", "template"}, {"decision", "decisionId"}, {"audit", "auditIndex"},
-	})
+	return f.print(ctx, t, http.MethodPost, c.path("/requests"), nil, in, requestColumns())
 }
