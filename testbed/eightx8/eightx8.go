@@ -39,7 +39,7 @@ func New(cfg Config) (*Fake, error) {
 	}
 	return &Fake{
 		cfg: cfg, webhook: cfg.WebhookURL, users: map[string]*user{}, changed: make(chan struct{}),
-		client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
+		client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 2 * time.Second}},
 	}, nil
 }
 

@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -303,4 +305,45 @@ func TestStoppingEndsCalls(t *testing.T) {
 	require.Equal(t, "stopped", fake.Calls()[0].EndedBy)
 	_, err = fake.Call(t.Context(), user, handset.Behaviour{})
 	require.ErrorIs(t, err, meta.ErrNotRunning)
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("no /proc here")
+	}
+	return len(entries)
+}
+
+func TestFinishedCallsLeaveNoSocket(t *testing.T) {
+	w := newWorld(t, nil)
+	offer := newBusiness(t).offer()
+	place := func(n int) {
+		for i := range n {
+			digits := "1408555" + strconv.Itoa(1000+i)
+			w.fake.SetUser(digits, handset.Behaviour{HangUp: 10 * time.Millisecond})
+			w.fake.SetPermission(digits, "permanent", time.Time{})
+			status, _ := w.post(calls, object{
+				"messaging_product": "whatsapp", "to": digits, "action": "connect",
+				"session": object{"sdp_type": "offer", "sdp": offer},
+			})
+			require.Equal(t, 200, status)
+		}
+		require.NoError(t, w.untilOver(within(t, 20*time.Second)))
+	}
+	place(5) // opens what stays open, such as connections to the receiver
+	before := openFiles(t)
+	place(60)
+	require.Eventually(t, func() bool { return openFiles(t) <= before+5 }, 10*time.Second, 100*time.Millisecond)
+}
+
+// untilOver waits until no call lives.
+func (w *world) untilOver(ctx context.Context) error {
+	for _, c := range w.fake.Calls() {
+		if _, err := w.fake.WaitState(ctx, c.ID, "ended"); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -54,7 +54,7 @@ func New(cfg Config) (*Fake, error) {
 	return &Fake{
 		cfg: cfg, webhook: cfg.WebhookURL,
 		// 20 s is when Meta counts a delivery as failed.
-		client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
+		client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 2 * time.Second}},
 		work:   make(chan func(context.Context)), done: make(chan struct{}),
 		users: map[string]*user{}, byID: map[string]*call{}, changed: make(chan struct{}),
 	}, nil
