@@ -43,12 +43,12 @@ func (s *Server) decide(ctx context.Context, in *decisionInput) (*decisionOutput
 	if err != nil {
 		return nil, err
 	}
-	s.decided(d)
 	return &decisionOutput{Body: d}, nil
 }
 
-// decided counts a decision.
-func (s *Server) decided(d permissions.Decision) {
+// Decided counts a decision that was taken in earnest; dry runs are not counted.
+// The wiring calls it for the dials that the bridge puts before the gate.
+func (s *Server) Decided(d permissions.Decision) {
 	verdict := "refuse"
 	if d.Allow {
 		verdict = "allow"

@@ -40,7 +40,7 @@ func newMetrics(cfg Config) (*metrics, error) {
 		}, []string{"route"}),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "callctl_authorize_total",
-			Help: "Decisions asked through the API, by action, decision (allow or refuse) and reason.",
+			Help: "Decisions taken before a call or a permission request, by action, decision (allow or refuse) and reason.",
 		}, []string{"action", "decision", "reason"}),
 		streams: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "callctl_event_streams",

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/stretchr/testify/require"
 
+	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/sipbridge"
 )
 
@@ -20,7 +21,8 @@ func (w *world) exercise() {
 	w.tb.Helper()
 	w.bridge.live = []sipbridge.LiveCall{{ID: "c1", Direction: sipbridge.UserInitiated}}
 	w.post(grant("wamid.G1"))
-	w.as("read", http.MethodPost, "/v1/decisions", map[string]any{"business": business, "user": customer})
+	w.as("read", http.MethodPost, "/v1/decisions", map[string]any{"business": business, "user": customer}) // a dry run: not counted
+	w.server.Decided(permissions.Decision{Action: permissions.StartCall, Allow: true, Reason: permissions.Allowed})
 	w.do(http.MethodGet, "/nowhere/%2B6591234567", nil, nil)
 }
 

@@ -58,7 +58,7 @@ func (s *Server) requestPermission(ctx context.Context, in *requestInput) (*requ
 	if err != nil {
 		return nil, err
 	}
-	s.decided(d)
+	s.Decided(d)
 	if !d.Allow {
 		return nil, refused(d)
 	}

@@ -14,7 +14,10 @@ import (
 )
 
 // gate lets the bridge ask the ledger, which never imports it.
-type gate struct{ ledger *permissions.Ledger }
+type gate struct {
+	ledger  *permissions.Ledger
+	decided func(permissions.Decision) // hears of every decision
+}
 
 var _ sipbridge.Gate = gate{}
 
@@ -29,6 +32,7 @@ func (g gate) Authorize(ctx context.Context, a sipbridge.Attempt) (sipbridge.Tic
 	if err != nil {
 		return nil, fmt.Errorf("authorize: %w", err)
 	}
+	g.decided(d)
 	if t == nil {
 		return nil, &gateRefusal{permissions.Refusal{Decision: d}}
 	}
@@ -72,8 +76,15 @@ func (t ticket) Settle(ctx context.Context, tx *audit.Tx, outcome string) error 
 // DecisionIndex implements sipbridge.Ticket.
 func (t ticket) DecisionIndex() int64 { return t.Decision().AuditIndex }
 
-// Permission implements sipbridge.Ticket: the grant relied on, for the PBX's screen.
-func (t ticket) Permission() string { return t.Decision().Grant }
+// Permission implements sipbridge.Ticket: what the call relies on, for the PBX's
+// screen: "permanent", or "temporary; expires=" and the time.
+func (t ticket) Permission() string {
+	p := t.Ticket.Permission()
+	if p.Expires.IsZero() {
+		return string(p.Status)
+	}
+	return string(p.Status) + "; expires=" + p.Expires.UTC().Format(time.RFC3339)
+}
 
 // userCalls tells the ledger of calls that users place.
 type userCalls struct{ ledger *permissions.Ledger }

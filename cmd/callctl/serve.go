@@ -40,6 +40,7 @@ func (d *daemon) Run(ctx context.Context) error {
 		return fmt.Errorf("recover attempts: %w", err)
 	}
 	p := newParts(d.logger, stopTimeout)
+	p.start(ctx, "WAL checkpoints", d.db.RunCheckpoints)
 	p.start(ctx, "audit log", d.log.Run)
 	p.start(ctx, "confirmations", d.confirmer.Run)
 	if d.bridge != nil {
@@ -52,11 +53,32 @@ func (d *daemon) Run(ctx context.Context) error {
 	p.start(ctx, "HTTP", func(ctx context.Context) error {
 		return serveHTTP(ctx, d.api, server.HTTPServer(d.api.Addr().String(), d.server.Handler()), d.server.Shutdown)
 	})
+	p.start(ctx, "purge", d.purge)
 	d.server.SetReady(true)
 	d.logger.Info("ready", "api", d.api.Addr().String(), "admin", d.admin.Addr().String(), "sip", d.sipAddrs())
 	err := p.wait(ctx)
 	d.server.SetReady(false)
 	return errors.Join(err, p.stop())
+}
+
+// purgeEvery is how often what is kept for a time only is forgotten.
+const purgeEvery = time.Hour
+
+// purge forgets, at start and hourly, idempotency answers and webhook bodies
+// that are past their time. A failure is logged and tried again the next hour.
+func (d *daemon) purge(ctx context.Context) error {
+	tick := time.NewTicker(purgeEvery)
+	defer tick.Stop()
+	for {
+		if err := d.server.Purge(ctx); err != nil && ctx.Err() == nil {
+			d.logger.Error("purge failed", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }
 
 func (d *daemon) sipAddrs() []string {

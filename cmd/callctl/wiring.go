@@ -218,7 +218,7 @@ func (d *daemon) openBridge() error {
 			Accounts: d.carriers,
 			Trunk:    sipbridge.Trunk{Name: trunk.Name, URI: trunk.URI, Username: trunk.Username, Password: string(trunk.Password), Codecs: trunk.Codecs},
 			Listen:   d.cfg.SIP.Listen, Contact: d.cfg.SIP.Contact,
-			Gate: gate{d.ledger}, Ledger: userCalls{d.ledger}, Log: d.log, Read: d.db.Read, Ports: ports,
+			Gate: gate{d.ledger, func(made permissions.Decision) { d.server.Decided(made) }}, Ledger: userCalls{d.ledger}, Log: d.log, Read: d.db.Read, Ports: ports,
 			Timeouts: sipbridge.Timeouts{AgentRing: t.AgentRing, UserRing: t.UserRing, Stale: t.Stale, MediaUp: t.MediaUp},
 			Now:      d.now, NewID: rand.Text, Logger: d.logger.With("part", "bridge"),
 		})
@@ -229,6 +229,7 @@ func (d *daemon) openBridge() error {
 	var err error
 	d.callbacks, err = callback.New(callback.Config{
 		Log: d.log, Read: d.db.Read, Ledger: d.ledger, Dialer: d.dialer(), Now: d.now, NewID: rand.Text,
+		Logger: d.logger.With("part", "callbacks"),
 	})
 	if err != nil {
 		return fmt.Errorf("callbacks: %w", err)
