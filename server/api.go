@@ -31,6 +31,7 @@ func (s *Server) public() http.Handler {
 	s.exportRoutes()
 	s.deliveryRoutes()
 	s.eventRoutes()
+	s.subscriptionRoutes()
 	dropDefaultErrors(s.api.OpenAPI())
 	mux.HandleFunc("GET /openapi.json", s.document)
 	mux.Handle("GET /docs/", v5emb.New("callctl", "/openapi.json", "/docs/"))

@@ -93,6 +93,7 @@ func scopes() map[string]string {
 		"createExport": "audit", "getExport": "audit", "getExportContent": "audit",
 		"listDeliveries": "admin", "getDeliveryContent": "admin",
 		"streamEvents": "read",
+		"listSubscriptions": "admin", "createSubscription": "admin", "deleteSubscription": "admin",
 	}
 }
 

@@ -61,6 +61,8 @@ type Config struct {
 	Checks map[string]func(ctx context.Context) error
 	// Heartbeat is how often an idle event stream is written to; 15 s when zero.
 	Heartbeat time.Duration
+	// Subscriptions keeps the receivers of outgoing webhooks; when nil, none can be made.
+	Subscriptions Subscriptions
 }
 
 // Server holds the two HTTP handlers: the public one and the admin one.
