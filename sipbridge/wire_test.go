@@ -125,9 +125,8 @@ func TestForkedAndRepeatedAnswers(t *testing.T) {
 	leg.mu.Unlock()
 	acks(2)
 	leg.mu.Lock()
-	forked := strings.Replace(leg.invite, "To: ", "To: ", 1)
-	to := header(forked, "To")
-	leg.reply(strings.Replace(forked, to, to+";tag=other", 1), "200 OK", rawSDP)
+	to := header(leg.invite, "To")
+	leg.reply(strings.Replace(leg.invite, to, to+";tag=other", 1), "200 OK", rawSDP)
 	leg.mu.Unlock()
 	acks(3)
 	require.Eventually(t, func() bool {
