@@ -61,8 +61,7 @@ var _ sipbridge.Ticket = ticket{}
 // Confirm implements sipbridge.Ticket.
 func (t ticket) Confirm(ctx context.Context) error {
 	err := t.Ticket.Confirm(ctx)
-	var refused *permissions.Refusal
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*permissions.Refusal](err); ok {
 		return &gateRefusal{*refused}
 	}
 	return err
@@ -135,8 +134,7 @@ func (d dialer) Dial(ctx context.Context, c callback.Dial) (permissions.Outcome,
 		Order:      sipbridge.Order(c.Order),
 	}, func(r sipbridge.Result) { ended <- r })
 	if err != nil {
-		var refused *permissions.Refusal
-		if errors.As(err, &refused) {
+		if refused, ok := errors.AsType[*permissions.Refusal](err); ok {
 			return permissions.OutcomeRefused, refused
 		}
 		return permissions.OutcomeFailed, fmt.Errorf("dial: %w", err)

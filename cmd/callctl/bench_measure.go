@@ -242,8 +242,8 @@ func (b *bench) longCall(ctx context.Context) error {
 	calls, agents := b.meta.Calls(), b.pbx.Calls()
 	user, agent := calls[len(calls)-1].Handset.Heard(), agents[len(agents)-1]
 	b.f.CallSeconds = b.Duration.Seconds()
-	b.f.ToUser, b.f.ToAgent = uint64(user.Packets), uint64(agent.Packets) //nolint:gosec // counts are not negative
-	b.f.Lost = uint64(user.Lost + agent.Lost)                             //nolint:gosec // counts are not negative
+	b.f.ToUser, b.f.ToAgent = uint64(user.Packets), uint64(agent.Packets)
+	b.f.Lost = uint64(user.Lost + agent.Lost)
 	if enough := uint64(b.Duration.Seconds() * 45); b.f.ToUser < enough || b.f.ToAgent < enough {
 		return fmt.Errorf("%w: only %d and %d packets arrived", errBench, b.f.ToUser, b.f.ToAgent)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -70,8 +71,7 @@ var errEndedEarly = errors.New("ended before it was asked to")
 // stop ends every part, newest first, and joins their errors.
 func (p *parts) stop() error {
 	var errs []error
-	for i := len(p.list) - 1; i >= 0; i-- {
-		one := p.list[i]
+	for _, one := range slices.Backward(p.list) {
 		began := time.Now()
 		one.cancel()
 		select {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -88,12 +89,12 @@ func (t *teller) askedAtMeta() error {
 func (t *teller) allow(ctx context.Context) error {
 	began := time.Now()
 	if err := t.EightX8.Reply(ctx, t.EightAc.User, true, false); err != nil {
-		return fmt.Errorf("8x8 webhook: %w", err)
+		return fmt.Errorf("webhook of 8x8: %w", err)
 	}
 	t.figure("webhook8x8Ms", ms(time.Since(began)))
 	began = time.Now()
 	if err := t.Meta.Reply(ctx, strings.TrimPrefix(t.MetaAcc.User, "+"), true, false); err != nil {
-		return fmt.Errorf("Meta webhook: %w", err)
+		return fmt.Errorf("webhook of Meta: %w", err)
 	}
 	t.figure("webhookMetaMs", ms(time.Since(began)))
 	for _, want := range []struct {
@@ -139,9 +140,9 @@ func (t *teller) lastEvent(ctx context.Context, acc Account, kind string) (event
 	if err != nil {
 		return event{}, err
 	}
-	for i := len(all) - 1; i >= 0; i-- {
-		if all[i].Kind == kind {
-			return all[i], nil
+	for _, e := range slices.Backward(all) {
+		if e.Kind == kind {
+			return e, nil
 		}
 	}
 	return event{}, failf("the ledger has no event %q", kind)
