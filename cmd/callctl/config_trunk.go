@@ -42,6 +42,9 @@ type MediaConfig struct {
 	// Address is the IP address written into SDP and ICE candidates: the public one.
 	// Required for calls, unless bind names one address.
 	Address string `yaml:"address,omitempty"`
+	// PBXAddress is the IP address written into SDP towards the PBX, when the PBX
+	// sits on another network than address, such as our LAN. Address when left out.
+	PBXAddress string `yaml:"pbx_address,omitempty"`
 	// RTPPorts is the range of UDP ports for audio, first-last: two for each call.
 	// Open it in the firewall.
 	RTPPorts string `yaml:"rtp_ports"`
@@ -64,11 +67,17 @@ func (m MediaConfig) Ports() (media.PortsConfig, error) {
 			return media.PortsConfig{}, fmt.Errorf("address: %w", errAddress)
 		}
 	}
+	internal := public
+	if m.PBXAddress != "" {
+		if internal, err = netip.ParseAddr(m.PBXAddress); err != nil {
+			return media.PortsConfig{}, fmt.Errorf("pbx_address: %w", errAddress)
+		}
+	}
 	first, last, err := portRange(m.RTPPorts)
 	if err != nil {
 		return media.PortsConfig{}, fmt.Errorf("rtp_ports: %w", err)
 	}
-	return media.PortsConfig{Bind: bind, Public: public, First: first, Last: last}, nil
+	return media.PortsConfig{Bind: bind, Public: public, Internal: internal, First: first, Last: last}, nil
 }
 
 // portRange reads "first-last"; "0-0" lets the system choose any free port.

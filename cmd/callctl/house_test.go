@@ -41,6 +41,7 @@ func house() map[string]int {
 		"permissions/callback": 2, "sipbridge": 2,
 		"provider":      3,                                         // what a provider is
 		"provider/meta": 4, "provider/eightx8": 4, "compliance": 4, // adapters and reports
+		"server/notify":              4, // outgoing webhooks
 		"server":                     5,
 		"cmd/callctl":                6,
 		"compliance/audit/audittest": 1, // for tests alone
