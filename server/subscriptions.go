@@ -76,7 +76,7 @@ func (s *Server) listSubscriptions(ctx context.Context, _ *struct{}) (*listOutpu
 
 func (s *Server) createSubscription(ctx context.Context, in *subscribeInput) (*subscriptionOutput, error) {
 	if s.cfg.Subscriptions == nil {
-		return nil, problem(http.StatusNotImplemented, reasonInternal, "This daemon sends no webhooks.")
+		return nil, problem(http.StatusNotImplemented, reasonUnavailable, "This daemon sends no webhooks.")
 	}
 	made, err := s.cfg.Subscriptions.Create(ctx, notify.Draft{
 		URL: in.Body.URL, Kinds: in.Body.Kinds, After: in.Body.After, Actor: caller(ctx).name,
