@@ -92,7 +92,7 @@ func scopes() map[string]string {
 		"listAuditEntries": "audit", "getCheckpoint": "audit", "getProof": "audit",
 		"createExport": "audit", "getExport": "audit", "getExportContent": "audit",
 		"listDeliveries": "admin", "getDeliveryContent": "admin",
-		"streamEvents": "read",
+		"streamEvents":      "read",
 		"listSubscriptions": "admin", "createSubscription": "admin", "deleteSubscription": "admin",
 	}
 }
