@@ -103,7 +103,7 @@ func (s *Server) malformed(ctx context.Context, d *delivery, why error) (string,
 }
 
 // ingest stores what a delivery said and, once that is durable, hands its call
-// events to the bridge.
+// events to the bridge, again for each repetition.
 func (s *Server) ingest(ctx context.Context, d *delivery, said provider.Delivery) (string, *Problem) {
 	if d.unknown = bounded(said.Unknown); len(d.unknown) > 0 {
 		d.state = stateUnknown
@@ -112,10 +112,13 @@ func (s *Server) ingest(ctx context.Context, d *delivery, said provider.Delivery
 	if err != nil {
 		return s.unavailable(ctx, err)
 	}
+	// Also of a repeat: the process may have died between the commit and the 2xx,
+	// and then the bridge has not heard of the call. It takes events any number of
+	// times.
+	s.deliver(ctx, said.Calls)
 	if !fresh {
 		return resultRepeated, nil
 	}
-	s.deliver(ctx, said.Calls)
 	switch d.state {
 	case stateQuarantined:
 		return resultQuarantined, nil

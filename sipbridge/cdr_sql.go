@@ -7,5 +7,7 @@ const (
 
 	sqlCall = `SELECT audit_idx, record FROM calls WHERE id = ?`
 
+	sqlRecorded = `SELECT COUNT(*) FROM calls WHERE wacid = ? AND account = ?`
+
 	sqlCalls = `SELECT audit_idx, record FROM calls WHERE audit_idx < ? ORDER BY audit_idx DESC LIMIT ?`
 )

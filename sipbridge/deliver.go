@@ -62,7 +62,7 @@ func (b *Bridge) receive(ctx context.Context, e Event) {
 	over := m != nil && m.ended
 	early := b.marks.claim(e.Wacid)
 	b.mu.Unlock()
-	if over {
+	if over || b.recorded(ctx, e) {
 		return
 	}
 	c := newCall(ctx, b, account, UserInitiated, b.cfg.NewID(), e.User)
@@ -76,6 +76,16 @@ func (b *Bridge) receive(ctx context.Context, e Event) {
 	if err := b.admit(c); err != nil {
 		b.log.Warn("user's call not taken", "call", c.id, "error", err)
 	}
+}
+
+// recorded says whether the call of an event has its record: then it is over,
+// also when an earlier process wrote it.
+func (b *Bridge) recorded(ctx context.Context, e Event) bool {
+	var n int
+	if err := b.cfg.Read.QueryRowContext(ctx, sqlRecorded, e.Wacid, e.Account).Scan(&n); err != nil {
+		b.log.Error("is this user's call over? Taking it", "error", err)
+	}
+	return n > 0
 }
 
 // endLost ends a call that the provider made although the answer to our connect

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -166,6 +169,7 @@ func TestKilledUnderWebhooks(t *testing.T) {
 	t.Logf("%d kills: %d deliveries sent, %d answered 2xx, %d in the ledger, %d checkpoints taken", kills, len(s.sent), len(s.answered), held, len(notes))
 }
 
+// last is the end of a list, at most n long.
 func last(list []string, n int) []string { return list[max(0, len(list)-n):] }
 
 // leftBehind is the state in which a call is when the daemon dies.
@@ -298,4 +302,58 @@ func (w *town) callableAgain(digits string) {
 		cb := w.callback(again.ID)
 		return cb.State == "completed", cb
 	})
+}
+
+// TestKilledBeforeTheRing: a user's connect was durable, but the daemon died
+// before it answered 2xx. Meta comes again with the same body, and the call must
+// ring while it is fresh; once it has its record, no repetition starts another.
+func TestKilledBeforeTheRing(t *testing.T) {
+	w := newTown(t, meta.Limits{})
+	w.pbx.SetExtension(townAgent, pbx.Extension{RingFor: 10 * time.Millisecond})
+	w.start()
+	w.hold(make(chan struct{}), true) // nothing of the first life reaches Meta
+	wacid, err := w.meta.Call(t.Context(), digitsOf(1), handset.Behaviour{ToneHz: 440})
+	require.NoError(t, err)
+	_, err = w.meta.WaitDeliveries(t.Context(), 1)
+	require.NoError(t, err)
+	w.daemon.kill()
+	w.before.Store(nil)
+	connect := w.meta.Deliveries()[0].Body
+	require.Contains(t, string(connect), wacid)
+	require.Empty(t, all[townCall](w.started(), "/v1/calls?state=ended"), "the crash left no record")
+
+	w.redeliver(connect)
+	w.eventually("the call rings, is answered and talks", func() (bool, any) {
+		live := w.live()
+		return len(live) == 1 && live[0].State == "bridged", live
+	})
+	w.redeliver(connect) // Meta may always come again
+	require.NoError(t, w.meta.HangUp(wacid))
+	w.eventually("the call ends", func() (bool, any) { live := w.live(); return len(live) == 0, live })
+	w.redeliver(connect)
+	w.daemon.kill()
+	w.start()
+	invites := len(w.pbx.Calls())
+	w.redeliver(connect) // fresh enough, and nothing in memory says that it is over
+	time.Sleep(300 * time.Millisecond)
+	require.Len(t, w.pbx.Calls(), invites, "a call that has its record never rings again")
+	require.Len(t, all[townCall](w, "/v1/calls?state=ended"), 1, "one call, one record")
+	w.stop()
+}
+
+func (w *town) started() *town {
+	w.t.Helper()
+	w.start()
+	return w
+}
+
+// redeliver posts a body again, signed.
+func (w *town) redeliver(body []byte) {
+	w.t.Helper()
+	mac := hmac.New(sha256.New, []byte(townSecret))
+	mac.Write(body)
+	code, _ := send(w.t, http.MethodPost, w.daemon.api+"/webhooks/meta/acme", string(body), map[string]string{
+		"X-Hub-Signature-256": "sha256=" + hex.EncodeToString(mac.Sum(nil)),
+	})
+	require.Equal(w.t, http.StatusOK, code)
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -362,10 +363,9 @@ func soak(t *testing.T, usual int) int {
 	return n
 }
 
+// tail is the end of a log without the lines of the API.
 func tail(log string) string {
-	const most = 6000
-	if len(log) > most {
-		return "…" + log[len(log)-most:]
-	}
-	return log
+	const most = 60
+	lines := slices.DeleteFunc(strings.Split(log, "\n"), func(l string) bool { return strings.Contains(l, "msg=request") })
+	return strings.Join(last(lines, most), "\n")
 }
