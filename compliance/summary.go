@@ -44,46 +44,6 @@ func summaryText(m manifest, cp audit.Checkpoint, entries []packEntry) string {
 	return b.String()
 }
 
-// statements say, for each time that the person withdrew, whether they were
-// dialled after it. "After" is the position in the log, not a clock.
-func statements(entries []packEntry) []string {
-	var lines []string
-	for i, e := range entries {
-		var words, until string
-		switch e.Kind {
-		case kindDNCAdded:
-			words, until = "On the do-not-call list since", kindDNCLifted
-		case kindRevoked, kindDeclined:
-			words, until = "Permission withdrawn or refused at", kindGranted
-		default:
-			continue
-		}
-		end, dials, refused := "the export", []string(nil), 0
-		for _, later := range entries[i+1:] {
-			if later.Kind == until {
-				end = fmt.Sprintf("entry %d (%s)", later.Index, until)
-				break
-			}
-			if later.Kind == kindAttempted {
-				dials = append(dials, fmt.Sprintf("entry %d at %s", later.Index, later.Time.UTC().Format(summaryTime)))
-			}
-			if later.Kind == kindRefused {
-				refused++
-			}
-		}
-		found := "none"
-		if len(dials) > 0 {
-			found = strings.Join(dials, ", ")
-		}
-		lines = append(lines, fmt.Sprintf("%s entry %d, %s. Dials after it, up to %s: %s. Refused by the gate in that time: %d.",
-			words, e.Index, e.Time.UTC().Format(summaryTime), end, found, refused))
-	}
-	if len(lines) == 0 {
-		lines = append(lines, "No opt-out, revocation or refusal is recorded.")
-	}
-	return lines
-}
-
 // detail is a few words from the payload, by names that many payloads share.
 func detail(e packEntry) string {
 	if e.Payload == nil {

@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -80,7 +82,7 @@ func (v *verification) file(name string) []byte {
 func (v *verification) readKey(trusted string) error {
 	key, ok := strings.CutSuffix(string(v.file(keyFile)), "\n")
 	verifier, err := note.NewVerifier(key)
-	if !ok || err != nil {
+	if !ok || err != nil || !printable(key) {
 		return refuse(keyFile, "it is no verifier key")
 	}
 	if trusted != "" && trusted != key {
@@ -110,7 +112,16 @@ func (v *verification) checkManifest() error {
 	if v.manifest.Format != packFormat {
 		return refuse(manifestFile, fmt.Sprintf("its format is %q; this callctl reads %q", v.manifest.Format, packFormat))
 	}
+	if !printable(string(v.manifest.User)) || !printable(v.manifest.Export) || !printable(v.manifest.Actor) {
+		return refuse(manifestFile, "its names cannot be printed")
+	}
 	return nil
+}
+
+// printable refuses what could end a line or steer a terminal: names of a pack
+// are printed beside the verdict on it.
+func printable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // checkHashes holds every file against the signed manifest.

@@ -204,6 +204,22 @@ func TestPacksThatTheKeyHolderForgesAreRefused(t *testing.T) {
 	}
 }
 
+// What a pack names is printed beside the verdict on it, so it must not be able to
+// write a line of its own there.
+func TestNamesThatForgeTheVerdictAreRefused(t *testing.T) {
+	const forged = "+6591234567.\nSigned by the key that you trust"
+	for name, change := range map[string]func(m *manifest){
+		"user":   func(m *manifest) { m.User = forged },
+		"actor":  func(m *manifest) { m.Actor = forged },
+		"export": func(m *manifest) { m.Export = "X\x1b[2J" },
+	} {
+		h := newHouse(t)
+		h.story(t)
+		_, err := verify(h.rebuild(t, func(m *manifest, e []packEntry) []packEntry { change(m); return e }), "")
+		require.ErrorContains(t, err, "its names cannot be printed", name)
+	}
+}
+
 // A false summary is refused even when the log's key signed it.
 func TestFalseSummaryIsRefused(t *testing.T) {
 	h := newHouse(t)
@@ -244,6 +260,49 @@ func TestStatementsCountDialsByPosition(t *testing.T) {
 			"Dials after it, up to entry 70 (dnc.lifted): none. Refused by the gate in that time: 0.",
 	}, statements(list))
 	require.Equal(t, []string{"No opt-out, revocation or refusal is recorded."}, statements(nil))
+}
+
+// A grant to one number ends no withdrawal from another, and a dial by one is
+// none by another; what names no number counts for all.
+func TestStatementsAreAboutOneBusinessNumber(t *testing.T) {
+	const first, second = `{"business":"+6531234567"}`, `{"business":"+6531230000"}`
+	at := time.Date(2026, 11, 22, 18, 0, 0, 0, time.UTC)
+	var list []packEntry
+	for i, e := range []struct{ kind, payload string }{
+		{kindRevoked, first}, {kindGranted, second}, {kindAttempted, second}, {kindRefused, first},
+		{kindAttempted, first}, {kindAttempted, ""}, {kindGranted, first}, {kindAttempted, first},
+	} {
+		entry := packEntry{Index: int64(i), Time: at, Kind: e.kind}
+		if e.payload != "" {
+			entry.Payload = []byte(e.payload)
+		}
+		list = append(list, entry)
+	}
+	const when = "2026-11-22 18:00:00.000 UTC"
+	require.Equal(t, []string{
+		"Permission withdrawn or refused at entry 0, " + when + ", for calls from +6531234567. " +
+			"Dials after it, up to entry 6 (permission.granted): entry 4 at " + when + ", entry 5 at " + when +
+			". Refused by the gate in that time: 1.",
+	}, statements(list))
+}
+
+// Anybody can make a pack that is signed by a key of its own, with as many
+// withdrawals and dials as fit: what is said about them must not grow with the
+// product of both.
+func TestStatementsGrowWithTheEntries(t *testing.T) {
+	list := make([]packEntry, 4000)
+	for i := range list {
+		list[i] = packEntry{Index: int64(i), Kind: kindRevoked}
+		if i >= len(list)/2 {
+			list[i].Kind = kindAttempted
+		}
+	}
+	lines := statements(list)
+	require.Len(t, lines, len(list)/2)
+	for _, line := range lines {
+		require.Less(t, len(line), 2000)
+	}
+	require.Contains(t, lines[0], " and 1980 more. ")
 }
 
 func FuzzVerify(f *testing.F) {
