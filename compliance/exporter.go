@@ -208,6 +208,9 @@ func checkComplete(entries []packEntry, subject string, last int64, merged []mer
 	if len(entries) == 0 || entries[len(entries)-1].Index != last {
 		return errIncomplete
 	}
+	if err := checkErased(entries); err != nil {
+		return err
+	}
 	return checkMerged(entries, subject, merged, counts)
 }
 

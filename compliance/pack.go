@@ -184,8 +184,8 @@ How it holds together
                  checkpoint
   commitment     the leaf's last line, SHA-256(salt || index as 8 bytes big-endian
                  || payload || 0x80 || zeros up to a multiple of 256 bytes)
-  An entry whose salt and payload are null was erased at the person's request; its
-  leaf and proof still hold.
+  An entry whose salt and payload are null was erased, which a later entry
+  (subject.erased) records; its leaf and proof still hold.
 
 This pack holds personal data of the person it is about. Keep it accordingly.
 `

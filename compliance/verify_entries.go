@@ -104,7 +104,28 @@ func (v *verification) checkChain() error {
 		}
 		prev[e.Subject] = e.Index
 	}
+	if err := checkErased(v.entries); err != nil {
+		return err
+	}
 	return v.checkExport(counts)
+}
+
+// checkErased demands that an entry after the last one without payload records
+// the erasure: otherwise somebody hid it.
+func checkErased(entries []packEntry) error {
+	hidden := int64(-1)
+	for _, e := range entries {
+		switch {
+		case e.Kind == audit.KindErased:
+			hidden = -1
+		case e.Payload == nil && hidden < 0:
+			hidden = e.Index
+		}
+	}
+	if hidden >= 0 {
+		return refuseEntry(hidden, "its payload is missing and no erasure is recorded after it")
+	}
+	return nil
 }
 
 // checkExport holds the export's own entry, which says what the pack is and how

@@ -141,10 +141,10 @@ func TestPacksThatTheKeyHolderForgesAreRefused(t *testing.T) {
 		entry  int64 // -1 for none, -2 when the pack must be accepted
 	}{
 		{"unchanged", func(_ *manifest, e []packEntry) []packEntry { return e }, -2},
-		{"erased payload", func(_ *manifest, e []packEntry) []packEntry {
+		{"payload hidden", func(_ *manifest, e []packEntry) []packEntry {
 			e[2].Salt, e[2].Payload = nil, nil
 			return e
-		}, -2},
+		}, 4},
 		{"payload changed", func(_ *manifest, e []packEntry) []packEntry {
 			e[1].Payload = []byte(`{"id":"other"}`)
 			return e
@@ -202,6 +202,32 @@ func TestPacksThatTheKeyHolderForgesAreRefused(t *testing.T) {
 			require.Equal(t, c.entry, refused.Entry, err)
 		})
 	}
+}
+
+// A payload may be missing where the log records the erasure after it.
+func TestErasedPayloadIsAccepted(t *testing.T) {
+	h := newHouse(t)
+	h.story(t)
+	h.append(t, audit.KindErased, "s-alice", nil)
+	pack := h.rebuild(t, func(_ *manifest, e []packEntry) []packEntry {
+		for i := range e[:len(e)-2] {
+			e[i].Salt, e[i].Payload = nil, nil
+		}
+		return e
+	})
+	_, err := verify(pack, h.log.VerifierKey())
+	require.NoError(t, err)
+}
+
+// The exporter hands out no pack from a log in which a payload was hidden.
+func TestNoPackOfHiddenPayloads(t *testing.T) {
+	h := newHouse(t)
+	h.story(t)
+	_, err := h.db.Write.ExecContext(t.Context(), "UPDATE audit_entries SET sealed = NULL WHERE idx = 6")
+	require.NoError(t, err)
+	e, err := h.exporter.Export(t.Context(), alice, "ops")
+	require.ErrorContains(t, err, "entry 6: its payload is missing")
+	require.Equal(t, ExportFailed, e.State)
 }
 
 // What a pack names is printed beside the verdict on it, so it must not be able to

@@ -267,8 +267,20 @@ func TestRandomTamperings(t *testing.T) {
 	}
 }
 
-// Deleting a subject's key and sealed payloads is erasure: everything still
-// verifies, and nothing can be read.
+// A payload that somebody deleted is not erased as long as no entry says so.
+func TestHiddenPayloadIsNamed(t *testing.T) {
+	e := newEvidence(t, 40)
+	for _, index := range []int64{0, 5, 39} {
+		err := e.attack(t, Verification{Dir: e.dir}, run(t, "UPDATE audit_entries SET sealed = NULL WHERE idx = ?", index))
+		var found *TamperError
+		require.ErrorAs(t, err, &found, "entry %d", index)
+		require.Equal(t, index, found.Index)
+		require.Equal(t, Edited, found.How)
+	}
+}
+
+// Deleting a subject's key and sealed payloads is erasure when an entry records
+// it: everything still verifies, and nothing can be read.
 func TestErasureLeavesProofsValid(t *testing.T) {
 	e := newEvidence(t, 40)
 	tx, err := e.db.Write.BeginTx(t.Context(), nil)
@@ -276,18 +288,22 @@ func TestErasureLeavesProofsValid(t *testing.T) {
 	run(t, "UPDATE audit_entries SET sealed = NULL WHERE subject = 's1'")(tx)
 	run(t, "UPDATE audit_subjects SET wrapped_key = NULL WHERE subject = 's1'")(tx)
 	require.NoError(t, tx.Commit())
+	log, err := New(t.Context(), Config{Write: e.db.Write, Read: e.db.Read, Dir: e.dir, Now: time.Now})
+	require.NoError(t, err)
+	require.NoError(t, log.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
+		_, err = tx.Append(ctx, Record{Kind: KindErased, Subject: "s1"})
+		return err
+	}))
 
 	v, err := VerifyDatabase(t.Context(), e.db.Read, Verification{Dir: e.dir})
 	require.NoError(t, err)
 	require.Positive(t, v.Erased)
-	require.Equal(t, int64(40), v.Erased+v.Payloads)
+	require.Equal(t, int64(41), v.Erased+v.Payloads)
 
-	log, err := New(t.Context(), Config{Write: e.db.Write, Read: e.db.Read, Dir: e.dir, Now: time.Now})
-	require.NoError(t, err)
 	entries, err := log.Entries(t.Context(), Query{After: -1, Subject: "s1"})
 	require.NoError(t, err)
 	require.NotEmpty(t, entries)
-	for _, entry := range entries {
+	for _, entry := range entries[:len(entries)-1] {
 		require.Nil(t, entry.Payload)
 		require.Nil(t, entry.Salt)
 	}

@@ -15,6 +15,10 @@ import (
 // maxPayload bounds the JSON of one payload.
 const maxPayload = 4 << 20
 
+// KindErased is the entry that follows the erasure of a subject's payloads, under
+// that subject. A payload that is gone without it was hidden, not erased.
+const KindErased = "subject.erased"
+
 // Record is what a caller asks to have logged.
 type Record struct {
 	// Kind names what happened, as noun.verb: "permission.granted",

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,7 +41,8 @@ type Verified struct {
 
 // VerifyDatabase re-reads the whole log: every leaf against its row, its stored
 // hashes, its subject's chain and, with the master key, its payload; and the
-// tree against every checkpoint. It needs no daemon and changes nothing. What
+// tree against every checkpoint. A payload may be missing only where an entry of
+// [KindErased] of the same subject follows. It needs no daemon and changes nothing. What
 // does not hold is a *[TamperError] naming the first bad entry.
 //
 // Somebody with full access to the database but without the keys can make all of
@@ -56,7 +58,7 @@ func VerifyDatabase(ctx context.Context, read *sql.DB, v Verification) (Verified
 }
 
 func verifyLog(ctx context.Context, db querier, v Verification) (Verified, error) {
-	w := &walk{db: db, chains: map[string]chain{}}
+	w := &walk{db: db, chains: map[string]chain{}, hidden: map[string]int64{}}
 	if err := w.open(ctx, v); err != nil {
 		return Verified{}, err
 	}
@@ -78,7 +80,8 @@ type walk struct {
 	keys        map[string][]byte // by subject, with the master key at hand
 	edge        frontier
 	chains      map[string]chain
-	checkpoints []Checkpoint // by size
+	hidden      map[string]int64 // by subject, the first entry without payload that no erasure explains yet
+	checkpoints []Checkpoint     // by size
 	found       Verified
 }
 
@@ -251,8 +254,14 @@ func (w *walk) mismatch(r row) string {
 
 // payload opens what is sealed and holds it against the leaf's commitment.
 func (w *walk) payload(r row) error {
+	if r.kind == KindErased {
+		delete(w.hidden, r.subject)
+	}
 	if r.sealed == nil {
 		w.found.Erased++
+		if _, known := w.hidden[r.subject]; !known {
+			w.hidden[r.subject] = r.index
+		}
 		return nil
 	}
 	if w.master == nil {
@@ -306,6 +315,9 @@ func (w *walk) end(ctx context.Context) error {
 	}
 	if stored > tlog.StoredHashCount(n) {
 		return tampered(n, Truncated, "the tree has hashes of entries that are gone")
+	}
+	if len(w.hidden) > 0 {
+		return tampered(slices.Min(slices.Collect(maps.Values(w.hidden))), Edited, "its payload is gone and no erasure is recorded after it")
 	}
 	return w.subjects(ctx)
 }
