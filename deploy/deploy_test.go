@@ -316,8 +316,8 @@ func TestImageStartsTheDaemon(t *testing.T) {
 		}
 		return err
 	}))
-	require.NoError(t, os.Chmod(scratch, 0o755)) //nolint:gosec // the image's user must get through
-	require.NoError(t, os.Chmod(image, 0o755))   //nolint:gosec // as above
+	require.NoError(t, os.Chmod(scratch, 0o755))
+	require.NoError(t, os.Chmod(image, 0o755))
 
 	var entry, command []string
 	require.NoError(t, json.Unmarshal([]byte(one(t, list, "ENTRYPOINT")), &entry))
