@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -171,21 +174,44 @@ func (w *town) stop() {
 // ask calls the API and decodes its answer into out when that is not nil.
 func (w *town) ask(method, path string, in, out any) int {
 	w.t.Helper()
-	body := ""
-	if in != nil {
-		raw, err := json.Marshal(in)
-		require.NoError(w.t, err)
-		body = string(raw)
-	}
-	code, raw := send(w.t, method, w.daemon.api+path, body, map[string]string{
-		"Authorization": "Bearer " + townToken, "Content-Type": "application/json",
-	})
-	if out != nil {
-		require.Less(w.t, code, http.StatusMultipleChoices, raw)
-		require.NoError(w.t, json.Unmarshal([]byte(raw), out))
-	}
+	code, err := w.try(w.t.Context(), method, path, in, out)
+	require.NoError(w.t, err)
 	return code
 }
+
+// try is ask for a goroutine beside the test. An answer that is no success is an
+// error only when one was to be decoded.
+func (w *town) try(ctx context.Context, method, path string, in, out any) (int, error) {
+	var body io.Reader = http.NoBody
+	if in != nil {
+		raw, err := json.Marshal(in)
+		if err != nil {
+			return 0, err
+		}
+		body = bytes.NewReader(raw)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, w.daemon.api+path, body)
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Authorization", "Bearer "+townToken)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil || out == nil {
+		return res.StatusCode, err
+	}
+	if res.StatusCode >= http.StatusMultipleChoices {
+		return res.StatusCode, fmt.Errorf("%w: %s %s: %d %s", errAnswer, method, path, res.StatusCode, raw)
+	}
+	return res.StatusCode, json.Unmarshal(raw, out)
+}
+
+var errAnswer = errors.New("the API refused")
 
 // The API's answers, as far as these tests look at them.
 type (
