@@ -54,6 +54,7 @@ type Log struct {
 	edge    frontier      // of the committed tree
 	changed chan struct{} // closed when the tree grows
 	failed  error
+	broken  chan struct{} // closed when failed is set
 }
 
 // New opens the log in the database, creating keys when there are none. It
@@ -82,6 +83,7 @@ func New(ctx context.Context, cfg Config) (*Log, error) {
 		writing: make(chan struct{}, 1),
 		edge:    edge,
 		changed: make(chan struct{}),
+		broken:  make(chan struct{}),
 	}
 	if err := l.checkAnchor(ctx); err != nil {
 		return nil, err

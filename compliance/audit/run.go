@@ -14,7 +14,8 @@ const (
 
 // Run signs a checkpoint at least every minute while the tree grows, and a last
 // one when ctx ends. It returns nil then, and an error when a checkpoint could
-// not be signed or anchored.
+// not be signed or anchored. It returns [ErrFailed] as soon as a commit failed on
+// the device: nothing can be written any more, so the caller should stop.
 func (l *Log) Run(ctx context.Context) error {
 	tick := time.NewTicker(checkpointEvery)
 	defer tick.Stop()
@@ -32,6 +33,9 @@ func (l *Log) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return l.finalCheckpoint(ctx, anchored)
+		case <-l.broken:
+			_, err := l.begin()
+			return err
 		case <-tick.C:
 		}
 	}

@@ -407,12 +407,20 @@ func TestFailedCommitIsFinal(t *testing.T) {
 	full := log.commitFailed(codeError(codeFull))
 	require.NotErrorIs(t, full, ErrFailed, "a full disk may have room again")
 	require.NoError(t, log.Update(t.Context(), func(context.Context, *Tx) error { return nil }))
+	running := make(chan error, 1)
+	go func() { running <- log.Run(t.Context()) }()
 
 	const ioErrorFsync = 10 | 4<<8
 	require.ErrorIs(t, log.commitFailed(fmt.Errorf("wrapped: %w", codeError(ioErrorFsync))), ErrFailed)
 	err = log.Update(t.Context(), func(context.Context, *Tx) error { return nil })
 	require.ErrorIs(t, err, ErrFailed)
 	require.ErrorAs(t, err, new(codeError))
+	select {
+	case err := <-running:
+		require.ErrorIs(t, err, ErrFailed, "so that the daemon stops")
+	case <-time.After(5 * time.Second):
+		t.Fatal("Run goes on although nothing can be written any more")
+	}
 }
 
 type codeError int

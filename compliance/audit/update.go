@@ -116,6 +116,9 @@ func (l *Log) commitFailed(err error) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.failed == nil {
+		close(l.broken)
+	}
 	l.failed = fmt.Errorf("%w: %w", ErrFailed, err)
 	return l.failed
 }
