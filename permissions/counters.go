@@ -35,15 +35,24 @@ func (h *history) connected(doubtful bool) []time.Time {
 }
 
 // requests are the times of permission requests since the last connected call in
-// either direction, when the pack resets them by it.
+// either direction, when the pack resets them by it. The reset is dated to the
+// beginning of the call, because the platform's comes when it connects: a request
+// made during the call counts.
 func (h *history) requests(p *pack) []time.Time {
 	var out []time.Time
+	began := make(map[string]time.Time)
 	for _, e := range h.events {
 		switch {
 		case e.Kind == Requested:
 			out = append(out, e.At)
+		case e.Kind == Attempted && e.CallID != "":
+			began[e.CallID] = e.At
 		case p.Requests.Reset && (e.Kind == Settled || e.Kind == Called) && e.Outcome == OutcomeConnected:
-			out = nil
+			at, ok := began[e.CallID]
+			if !ok {
+				at = e.At
+			}
+			out = slices.DeleteFunc(out, func(t time.Time) bool { return t.Before(at) })
 		}
 	}
 	return out

@@ -24,7 +24,7 @@ const (
 	PermissionExists       Reason = "permission_exists" // a request when a permanent grant stands
 	UnknownBusiness        Reason = "unknown_business"
 	InvalidUser            Reason = "invalid_user"
-	Superseded             Reason = "superseded" // Ticket.Confirm: the pair's epoch moved on
+	Superseded             Reason = "superseded" // Ticket.Confirm: permission was taken away, or the attempt has ended
 )
 
 // Action is what is asked to be allowed.

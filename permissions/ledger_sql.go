@@ -31,9 +31,13 @@ const (
 	selectOptOuts = `SELECT audit_index, business, body FROM permission_events
 		WHERE subject = ? AND kind NOT IN ('messaged', 'confirmed')
 		AND kind IN ('opted_out', 'optout_lifted')`
+	// selectConsent is what the lifting of an opt-out has to come after.
+	selectConsent = `SELECT audit_index, business, body FROM permission_events
+		WHERE subject = ? AND kind NOT IN ('messaged', 'confirmed')
+		AND kind IN ('opted_out', 'granted')`
 	selectPairEvents = `SELECT audit_index, business, body FROM permission_events
 		WHERE subject = ? AND (business = ? OR kind IN ('opted_out', 'optout_lifted'))
-		ORDER BY at_ms, audit_index`
+		ORDER BY audit_index`
 
 	selectPair = `SELECT grant_event, do_not_call FROM permissions WHERE business = ? AND subject = ?`
 	upsertPair = `INSERT INTO permissions (subject, business, grant_event, do_not_call, epoch, updated_ms)
@@ -44,7 +48,6 @@ const (
 	selectPairs      = `SELECT business, subject FROM permissions
 		WHERE (business > ? OR (business = ? AND subject > ?)) AND (? = '' OR business = ?)
 		ORDER BY business, subject LIMIT ?`
-	selectFence = `SELECT epoch, do_not_call FROM permissions WHERE business = ? AND subject = ?`
 
 	upsertDNC = `INSERT INTO do_not_call (subject, since_ms, source, actor, reason, event_id)
 		VALUES (?, ?, ?, ?, ?, ?)
@@ -55,6 +58,7 @@ const (
 	selectDNCPage = `SELECT subject, since_ms, source, actor, reason, event_id FROM do_not_call
 		WHERE since_ms > ? OR (since_ms = ? AND subject > ?) ORDER BY since_ms, subject LIMIT ?`
 
+	selectAttemptOpen = `SELECT 1 FROM attempts WHERE call_id = ? AND state = 'open'`
 	selectCallSeen    = `SELECT 1 FROM attempts WHERE call_id = ?`
 	selectOpenAttempt = `SELECT call_id FROM attempts WHERE state = 'open' AND business = ?
 		AND (subject = ? OR subject IN (SELECT id FROM subjects WHERE merged_into = ?)) LIMIT 1`

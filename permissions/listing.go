@@ -135,8 +135,11 @@ type Recorded struct {
 	AuditIndex int64 `json:"auditIndex"`
 }
 
-// Events is the history of a pair, oldest first, with the user's opt-outs
-// towards any business. Texts are left out: only the audit holds them.
+// Events is the history of a pair in the order in which its facts became known,
+// that of the audit index, with the user's opt-outs towards any business. It is
+// not sorted by time: providers give whole seconds, and a reply would stand
+// before the request of the same second that it answers. Texts are left out:
+// only the audit holds them.
 func (l *Ledger) Events(ctx context.Context, p Pair) ([]Recorded, error) {
 	p = p.canonical()
 	var out []Recorded

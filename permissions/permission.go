@@ -29,6 +29,6 @@ type Permission struct {
 	Requests   int       // in the pack's longest window
 	Attempts   int       // under the present grant
 	Connected  int       // calls in the last 24 h
-	Epoch      int64     // grows with every change that narrows permission
+	Epoch      int64     // the number of events that took permission away
 	UpdatedAt  time.Time
 }

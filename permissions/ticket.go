@@ -33,10 +33,11 @@ func (t *Ticket) Decision() Decision { return t.decision }
 // Permission is the state that the decision relied on.
 func (t *Ticket) Permission() Permission { return t.permission }
 
-// Confirm re-checks, right before the network is touched, that nothing narrowed
-// the permission since Authorize; it fails with [*Refusal] when something did,
-// with the reason DoNotCall, PermissionExpired or Superseded. The refusal is
-// audited. The attempt stays open: the caller settles it.
+// Confirm re-checks, right before the network is touched, that the attempt is
+// still open and that nothing took the permission away since Authorize; it fails
+// with [*Refusal] when something did, with the reason DoNotCall,
+// PermissionExpired or Superseded. The refusal is audited. The attempt stays
+// open: the caller settles it.
 func (t *Ticket) Confirm(ctx context.Context) error {
 	reason, err := t.recheck(ctx)
 	if err != nil || reason == Allowed {
@@ -58,29 +59,31 @@ func (t *Ticket) Confirm(ctx context.Context) error {
 	return &Refusal{Decision: d}
 }
 
-// recheck reads the pair's epoch. When it moved on, the whole state is read: an
-// old fact that arrived late moves the epoch and changes nothing.
+// recheck reads the whole state once more: a read-back that brings the expiry
+// forward moves no epoch, and an old fact that arrived late moves it and changes
+// nothing.
 func (t *Ticket) recheck(ctx context.Context) (Reason, error) {
 	l := t.ledger
-	now := l.cfg.Now().UTC()
-	if expires := t.permission.Expires; !expires.IsZero() && !now.Add(t.pack.Grant.ClockSkew.duration()).Before(expires) {
-		return PermissionExpired, nil
-	}
-	var epoch, listed int64
-	err := l.cfg.Read.QueryRowContext(ctx, selectFence, string(t.pair.Business), t.subject).Scan(&epoch, &listed)
-	if err == nil && epoch == t.decision.Epoch && listed == 0 {
-		return Allowed, nil
-	}
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return "", fmt.Errorf("read epoch: %w", err)
-	}
-	s, err := l.Permission(ctx, t.pair)
-	switch {
-	case err != nil:
+	var v *view
+	var open bool
+	err := l.snapshot(ctx, func(q querier) error {
+		var err error
+		if v, err = l.load(ctx, q, t.pair); err != nil {
+			return err
+		}
+		open, err = exists(ctx, q, selectAttemptOpen, t.attempt.CallID)
+		return err
+	})
+	if err != nil {
 		return "", err
+	}
+	s := project(v.pair, v.subject, v.events, t.pack, l.cfg.Now().UTC())
+	switch {
 	case s.DoNotCall:
 		return DoNotCall, nil
-	case s.Reason != Allowed || s.Grant != t.decision.Grant:
+	case s.Reason == PermissionExpired:
+		return PermissionExpired, nil
+	case !open, s.Reason != Allowed, s.Epoch != t.decision.Epoch && s.Grant != t.decision.Grant:
 		return Superseded, nil
 	}
 	return Allowed, nil
