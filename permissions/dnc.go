@@ -14,13 +14,14 @@ import (
 const (
 	sourceMessage = "message"
 	sourceAPI     = "api"
+	sourceMerge   = "merge"
 )
 
 // DoNotCallEntry is a line of the do-not-call list.
 type DoNotCallEntry struct {
 	User   User      `json:"user"`
 	Since  time.Time `json:"since"`
-	Source string    `json:"source"` // message, api, import
+	Source string    `json:"source"` // message, api, merge
 	Actor  string    `json:"actor,omitempty"`
 	Reason string    `json:"reason,omitempty"`
 	Event  string    `json:"event"`
@@ -56,7 +57,7 @@ func (l *Ledger) operator(ctx context.Context, u User, e Event) error {
 		}
 		e.ID, e.Pair, e.At, e.Auth = "callctl/dnc/"+l.cfg.NewID(), Pair{User: u}, tx.Now(), AuthOperator
 		if e.Kind == OptOutLifted {
-			if e.At, err = l.afterOptOut(ctx, tx, u, e.At); err != nil {
+			if e.At, err = afterWhatIsKnown(ctx, tx, u, e.At); err != nil {
 				return err
 			}
 		}
@@ -65,20 +66,25 @@ func (l *Ledger) operator(ctx context.Context, u User, e Event) error {
 	})
 }
 
-// afterOptOut is now, or right after the opt-out when the provider's clock that
-// dated it is ahead of ours: a tie would go to the opt-out.
-func (l *Ledger) afterOptOut(ctx context.Context, q querier, u User, now time.Time) (time.Time, error) {
+// afterWhatIsKnown is the time of a lifting: now, or later when a provider's
+// clock that is ahead dated an opt-out, which a tie would favour, or a grant,
+// which would count as given after the lifting.
+func afterWhatIsKnown(ctx context.Context, q querier, u User, now time.Time) (time.Time, error) {
 	subject, err := subjectOf(ctx, q, u)
 	if err != nil {
 		return now, err
 	}
-	events, err := scanEvents(ctx, q, selectOptOuts, subject)
+	events, err := scanEvents(ctx, q, selectConsent, subject)
 	if err != nil {
 		return now, err
 	}
 	for _, e := range events {
-		if e.Kind == OptedOut && !now.After(e.At) {
-			now = e.At.Add(time.Millisecond)
+		switch e.Kind {
+		case OptedOut:
+			now = latest(now, e.At.Add(time.Millisecond))
+		case Granted:
+			now = latest(now, e.At)
+		default:
 		}
 	}
 	return now, nil
@@ -125,10 +131,14 @@ func (h *history) inForce() *Event {
 
 // source says how an opt-out came.
 func (e *Event) source() string {
-	if e.Auth == AuthOperator {
+	switch e.Auth {
+	case AuthOperator:
 		return sourceAPI
+	case AuthSelf:
+		return sourceMerge
+	default:
+		return sourceMessage
 	}
-	return sourceMessage
 }
 
 // DoNotCall returns the user's entry, ok false when there is none.
@@ -141,6 +151,13 @@ func doNotCall(ctx context.Context, q querier, u User) (DoNotCallEntry, bool, er
 	if err != nil || subject == "" {
 		return DoNotCallEntry{}, false, err
 	}
+	e, ok, err := entryOf(ctx, q, subject)
+	e.User = u
+	return e, ok, err
+}
+
+// entryOf is a subject's line of the list, without the user.
+func entryOf(ctx context.Context, q querier, subject string) (DoNotCallEntry, bool, error) {
 	e, _, err := scanEntry(q.QueryRowContext(ctx, selectDNC, subject))
 	if errors.Is(err, sql.ErrNoRows) {
 		return DoNotCallEntry{}, false, nil
@@ -148,7 +165,6 @@ func doNotCall(ctx context.Context, q querier, u User) (DoNotCallEntry, bool, er
 	if err != nil {
 		return DoNotCallEntry{}, false, fmt.Errorf("read do-not-call: %w", err)
 	}
-	e.User = u
 	return e, true, nil
 }
 

@@ -33,6 +33,18 @@ const (
 	AuthSelf     Auth = "self"     // callctl itself
 )
 
+// vouchesFor says whether an event of this kind can have been authenticated so:
+// a grant is the user's word and comes by the provider only.
+func (a Auth) vouchesFor(k EventKind) bool {
+	switch a {
+	case AuthHMAC, AuthReadBack, AuthBearer:
+		return true
+	case AuthOperator, AuthSelf:
+		return k != Granted
+	}
+	return false
+}
+
 // Event is a fact about a pair. Events are never changed or removed.
 type Event struct {
 	// ID makes the event unique for ever: a second event with the same ID is the
@@ -40,7 +52,7 @@ type Event struct {
 	ID        string    `json:"id"`
 	Kind      EventKind `json:"kind"`
 	Pair      Pair      `json:"-"`
-	At        time.Time `json:"at"`       // when it happened, by the provider's clock
+	At        time.Time `json:"at"`       // from when it counts: when it happened by the provider's clock, unless Record did not believe it
 	Received  time.Time `json:"received"` // when it was recorded; set by Record
 	Account   string    `json:"account,omitempty"`
 	Auth      Auth      `json:"auth"`

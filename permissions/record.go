@@ -102,9 +102,6 @@ func (l *Ledger) record(ctx context.Context, tx *audit.Tx, e Event) (bool, error
 	if r.Request, err = requestOf(ctx, tx, r.Ref); err != nil {
 		return false, err
 	}
-	if err := r.notBeforeItsGrant(ctx, tx); err != nil {
-		return false, err
-	}
 	if err := l.store(ctx, tx, r); err != nil {
 		return false, err
 	}
@@ -117,6 +114,9 @@ func (l *Ledger) record(ctx context.Context, tx *audit.Tx, e Event) (bool, error
 // store appends the event to the audit, keeps it and brings the projection of
 // every pair that it concerns up to date.
 func (l *Ledger) store(ctx context.Context, tx *audit.Tx, r *recording) error {
+	if err := r.takesEffect(ctx, tx); err != nil {
+		return err
+	}
 	p := l.pack(r.Pair.Business, tx.Now())
 	payload := recorded{
 		Event: r.Event, Business: r.Pair.Business, User: r.Pair.User, Aliases: r.Aliases, RulePack: p.cite(),

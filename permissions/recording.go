@@ -3,6 +3,7 @@ package permissions
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,6 +31,8 @@ func newRecording(e Event, now time.Time) (*recording, error) {
 		return nil, fmt.Errorf("%w: no user", ErrEvent)
 	case e.Pair.Business == "" && !everywhere:
 		return nil, fmt.Errorf("%w: no business", ErrEvent)
+	case !e.Auth.vouchesFor(e.Kind):
+		return nil, fmt.Errorf("%w: %s is no way to authenticate %s", ErrEvent, strconv.Quote(string(e.Auth)), e.Kind)
 	}
 	r := &recording{Event: e}
 	r.Pair = e.Pair.canonical()
@@ -39,7 +42,7 @@ func newRecording(e Event, now time.Time) (*recording, error) {
 		r.At = r.Received
 	}
 	if r.At.After(r.Received.Add(maxAhead)) {
-		r.claimed, r.At = r.At, r.Received
+		r.redate(r.Received)
 	}
 	if !e.Expires.IsZero() {
 		r.Expires = e.Expires.UTC()
@@ -47,23 +50,69 @@ func newRecording(e Event, now time.Time) (*recording, error) {
 	return r, nil
 }
 
-// notBeforeItsGrant moves a revocation that we dated to the time of the grant
-// that it takes away, when the provider's clock that dated the grant is ahead of
-// ours: on the tie the revocation wins.
+// takesEffect moves an event that takes permission away behind what it takes
+// away, where the clocks that dated the two do not tell their order. On the tie
+// the stricter wins.
+func (r *recording) takesEffect(ctx context.Context, q querier) error {
+	switch r.Kind {
+	case Declined, Revoked:
+		return r.notBeforeItsGrant(ctx, q)
+	case OptedOut:
+		return r.notBeforeALifting(ctx, q)
+	default:
+		return nil
+	}
+}
+
+// notBeforeItsGrant is for a revocation that we dated, and for a provider's that
+// counts from its arrival because our clock is behind: the grant that stands can
+// carry a later time, but was known before.
 func (r *recording) notBeforeItsGrant(ctx context.Context, q querier) error {
 	provider := r.Auth == AuthHMAC || r.Auth == AuthBearer
-	if provider || r.Kind != Declined && r.Kind != Revoked {
-		return nil
+	if provider && r.claimed.IsZero() || !provider && r.Received.Sub(r.At) > maxAhead {
+		return nil // the provider's own order, or old news
 	}
 	events, err := stateEvents(ctx, q, r.subject, r.Pair.Business)
 	if err != nil {
 		return err
 	}
 	g := fold(events).grant
-	if g != nil && g.At.After(r.At) && g.At.Sub(r.At) <= maxAhead {
-		r.claimed, r.At = r.At, g.At
+	if g == nil || !g.At.After(r.At) || provider && r.claimed.Before(g.At) {
+		return nil
+	}
+	r.redate(g.At)
+	return nil
+}
+
+// notBeforeALifting lets an opt-out count from its arrival when it is dated
+// before a lifting that is known already: whoever lifted the entry cannot have
+// meant an opt-out that nobody here had heard of.
+func (r *recording) notBeforeALifting(ctx context.Context, q querier) error {
+	events, err := scanEvents(ctx, q, selectOptOuts, r.subject)
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		if e.Kind == OptOutLifted && r.At.Before(e.At) {
+			r.redate(latest(r.Received, e.At))
+		}
 	}
 	return nil
+}
+
+// redate lets the event count from another time and remembers its own.
+func (r *recording) redate(at time.Time) {
+	if r.claimed.IsZero() {
+		r.claimed = r.At
+	}
+	r.At = at
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // optOut is the event that a message with opt-out words amounts to.

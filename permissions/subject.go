@@ -99,8 +99,13 @@ func (l *Ledger) identify(ctx context.Context, tx *audit.Tx, e *Event) (subject 
 // both; the projections are refreshed by the caller. Attempts keep the subject
 // that they were reserved under.
 func (l *Ledger) merge(ctx context.Context, tx *audit.Tx, subjects []string) (string, error) {
-	keep, oldest := "", int64(0)
+	keep, oldest, listed := "", int64(0), ""
 	for _, s := range subjects {
+		if e, ok, err := entryOf(ctx, tx, s); err != nil {
+			return "", err
+		} else if ok {
+			listed = e.Event
+		}
 		var created int64
 		if err := tx.QueryRowContext(ctx, selectSubjectAge, s).Scan(&created); err != nil {
 			return "", fmt.Errorf("read subject: %w", err)
@@ -124,7 +129,31 @@ func (l *Ledger) merge(ctx context.Context, tx *audit.Tx, subjects []string) (st
 			return "", fmt.Errorf("audit merge: %w", err)
 		}
 	}
-	return keep, l.refreshDoNotCall(ctx, tx, keep)
+	if err := l.refreshDoNotCall(ctx, tx, keep); err != nil {
+		return "", err
+	}
+	return keep, l.relist(ctx, tx, keep, listed)
+}
+
+// relist keeps a person on the do-not-call list of whom one subject was on it,
+// by the event listed, when the lifting of another subject's entry would take
+// them off: that lifting was no word about an address not known to be theirs.
+func (l *Ledger) relist(ctx context.Context, tx *audit.Tx, subject, listed string) error {
+	if listed == "" {
+		return nil
+	}
+	if _, ok, err := entryOf(ctx, tx, subject); err != nil || ok {
+		return err
+	}
+	user, err := l.addressOf(ctx, tx, subject)
+	if err != nil {
+		return err
+	}
+	_, err = l.record(ctx, tx, Event{
+		ID: "callctl/dnc/" + l.cfg.NewID(), Kind: OptedOut, Pair: Pair{User: user}, At: tx.Now(), Auth: AuthSelf,
+		Reason: "another address of the user was put on the list by " + listed,
+	})
+	return err
 }
 
 // mergeInto re-points all that hangs on a subject. Where both had a projection

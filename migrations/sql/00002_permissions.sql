@@ -66,7 +66,7 @@ CREATE INDEX permissions_subject ON permissions (subject);
 CREATE TABLE do_not_call (
     subject  TEXT PRIMARY KEY REFERENCES subjects (id),
     since_ms BIGINT NOT NULL,
-    source   TEXT NOT NULL,       -- message, api, import
+    source   TEXT NOT NULL,       -- message, api, merge
     actor    TEXT NOT NULL,
     reason   TEXT NOT NULL,
     event_id TEXT NOT NULL
