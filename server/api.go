@@ -9,6 +9,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/swaggest/swgui/v5emb"
+
+	"github.com/callctl/callctl/server/console"
 )
 
 // maxBody bounds a request body of the API.
@@ -36,6 +38,7 @@ func (s *Server) public() http.Handler {
 	mux.HandleFunc("GET /openapi.json", s.document)
 	mux.Handle("GET /docs/", v5emb.New("callctl", "/openapi.json", "/docs/"))
 	mux.Handle("GET /docs", http.RedirectHandler("/docs/", http.StatusMovedPermanently))
+	mux.Handle("GET "+console.Prefix, console.Handler())
 	return s.observe(problems(mux))
 }
 

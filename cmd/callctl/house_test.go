@@ -42,6 +42,7 @@ func house() map[string]int {
 		"provider":      3,                                         // what a provider is
 		"provider/meta": 4, "provider/eightx8": 4, "compliance": 4, // adapters and reports
 		"server/notify":              4, // outgoing webhooks
+		"server/console":             4, // the web console, a client of the API
 		"server":                     5,
 		"cmd/callctl":                6,
 		"compliance/audit/audittest": 1, // for tests alone
