@@ -46,8 +46,9 @@ const (
 			do_not_call = excluded.do_not_call, epoch = excluded.epoch, updated_ms = excluded.updated_ms`
 	selectBusinesses = `SELECT business FROM permissions WHERE subject = ? ORDER BY business`
 	selectPairs      = `SELECT business, subject FROM permissions
-		WHERE (business > ? OR (business = ? AND subject > ?)) AND (? = '' OR business = ?)
-		ORDER BY business, subject LIMIT ?`
+		WHERE (business, subject) > (?, ?) ORDER BY business, subject LIMIT ?`
+	selectPairsOf = `SELECT business, subject FROM permissions
+		WHERE business = ? AND subject > ? ORDER BY subject LIMIT ?`
 
 	upsertDNC = `INSERT INTO do_not_call (subject, since_ms, source, actor, reason, event_id)
 		VALUES (?, ?, ?, ?, ?, ?)
@@ -56,12 +57,13 @@ const (
 	deleteDNC     = `DELETE FROM do_not_call WHERE subject = ?`
 	selectDNC     = `SELECT subject, since_ms, source, actor, reason, event_id FROM do_not_call WHERE subject = ?`
 	selectDNCPage = `SELECT subject, since_ms, source, actor, reason, event_id FROM do_not_call
-		WHERE since_ms > ? OR (since_ms = ? AND subject > ?) ORDER BY since_ms, subject LIMIT ?`
+		WHERE (since_ms, subject) > (?, ?) ORDER BY since_ms, subject LIMIT ?`
 
 	selectAttemptOpen = `SELECT 1 FROM attempts WHERE call_id = ? AND state = 'open'`
 	selectCallSeen    = `SELECT 1 FROM attempts WHERE call_id = ?`
-	selectOpenAttempt = `SELECT call_id FROM attempts WHERE state = 'open' AND business = ?
-		AND (subject = ? OR subject IN (SELECT id FROM subjects WHERE merged_into = ?)) LIMIT 1`
+	selectOpenAttempt = `SELECT a.call_id FROM subjects s
+		JOIN attempts a ON a.subject = s.id AND a.business = ? AND a.state = 'open'
+		WHERE s.id = ? OR s.merged_into = ? LIMIT 1`
 	insertAttempt = `INSERT INTO attempts
 		(call_id, subject, business, callback, purpose, grant_event, epoch, state, outcome, decision_index, opened_ms)
 		VALUES (?, ?, ?, ?, ?, ?, ?, 'open', '', ?, ?)`

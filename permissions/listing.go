@@ -111,7 +111,14 @@ type pairKey struct {
 }
 
 func pairKeys(ctx context.Context, q querier, after, subject, business string, limit int) (keys []pairKey, err error) {
-	rows, err := q.QueryContext(ctx, selectPairs, after, after, subject, business, business, limit)
+	query, args := selectPairs, []any{after, subject, limit}
+	if business != "" {
+		if after != "" && after != business {
+			return nil, ErrCursor
+		}
+		query, args = selectPairsOf, []any{business, subject, limit}
+	}
+	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list permissions: %w", err)
 	}
@@ -198,7 +205,7 @@ func (l *Ledger) doNotCallPage(ctx context.Context, q querier, after int64, subj
 }
 
 func entries(ctx context.Context, q querier, after int64, subject string, limit int) (list []DoNotCallEntry, subjects []string, err error) {
-	rows, err := q.QueryContext(ctx, selectDNCPage, after, after, subject, limit)
+	rows, err := q.QueryContext(ctx, selectDNCPage, after, subject, limit)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list do-not-call: %w", err)
 	}

@@ -367,9 +367,13 @@ func TestListings(t *testing.T) {
 			require.Equal(t, permissions.StatusTemporary, s.Status)
 		}
 	}
+	_, next, err := f.Permissions(t.Context(), metaNumber, permissions.Page{Limit: 1})
+	require.NoError(t, err)
+	_, _, err = f.Permissions(t.Context(), strictPhone, permissions.Page{Cursor: next})
+	require.ErrorIs(t, err, permissions.ErrCursor, "of another listing")
 	require.Equal(t, 100, permissions.Page{}.Size())
 	require.Equal(t, 1000, permissions.Page{Limit: 5000}.Size())
-	_, _, err := f.Permissions(t.Context(), "", permissions.Page{Cursor: "%"})
+	_, _, err = f.Permissions(t.Context(), "", permissions.Page{Cursor: "%"})
 	require.ErrorIs(t, err, permissions.ErrCursor)
 }
 

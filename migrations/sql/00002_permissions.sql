@@ -28,7 +28,7 @@ CREATE TABLE permission_events (
     received_ms BIGINT NOT NULL,
     body        TEXT NOT NULL     -- the event as JSON, without addresses and texts
 );
-CREATE INDEX permission_events_pair ON permission_events (subject, business, at_ms);
+CREATE INDEX permission_events_history ON permission_events (subject, audit_index);
 -- What the projection reads: everything but the talk.
 CREATE INDEX permission_events_state ON permission_events (subject, at_ms)
     WHERE kind NOT IN ('messaged', 'confirmed');
