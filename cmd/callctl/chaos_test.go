@@ -296,3 +296,202 @@ func (w *town) report(t *testing.T, races []*race) {
 	t.Logf("%d races, %d calls at Meta, %d answered; last leg gone %v after the 2xx of the opt-out at p50, %v at p99; %d connects that were confirmed before the opt-out arrived after it",
 		len(races), len(took), accepted, took[len(took)/2], took[len(took)*99/100], late)
 }
+
+// party is one call of the chaos: who begins it and what both ends do.
+type party struct {
+	digits, agent string
+	begins        string // user_first, agent_first, agent (the PBX calls), or meta.UserInitiated
+	user          handset.Behaviour
+	extension     pbx.Extension
+	hangUp        time.Duration // through the API, for when nobody else does
+}
+
+func newParty(n int, random *rand.Rand) *party {
+	pick := func(of ...string) string { return of[random.IntN(len(of))] }
+	some := func(most time.Duration) time.Duration { return time.Duration(random.Int64N(int64(most))) }
+	p := &party{
+		digits: digitsOf(n), agent: fmt.Sprint(2000 + n), hangUp: 300*time.Millisecond + some(400*time.Millisecond),
+		begins:    pick("user_first", "agent_first", "agent", meta.UserInitiated, meta.UserInitiated),
+		user:      handset.Behaviour{RingFor: some(100 * time.Millisecond), Then: pick("answer", "answer", "answer", "reject", "ignore"), ToneHz: 440, Codecs: []string{"pcmu"}},
+		extension: pbx.Extension{RingFor: some(100 * time.Millisecond), Then: pick("answer", "answer", "answer", "answer", "busy", "decline", "ignore")},
+	}
+	switch random.IntN(4) {
+	case 0:
+		p.user.HangUp = 1 + some(200*time.Millisecond)
+	case 1:
+		p.extension.HangUp = 1 + some(200*time.Millisecond)
+	case 2: // both, at about the same time
+		p.user.HangUp, p.extension.HangUp = 100*time.Millisecond, 100*time.Millisecond
+	}
+	if p.begins == meta.UserInitiated {
+		p.agent = townAgent
+	}
+	return p
+}
+
+// run begins the call and sees to it that it ends.
+func (p *party) run(ctx context.Context, w *town) error {
+	w.meta.SetUser(p.digits, p.user)
+	w.pbx.SetExtension(p.agent, p.extension)
+	if err := w.meta.Reply(ctx, p.digits, true, true); err != nil {
+		return err
+	}
+	wacid, sipID := "", ""
+	var err error
+	switch p.begins {
+	case meta.UserInitiated:
+		wacid, err = w.meta.Call(ctx, p.digits, p.user)
+	case "agent":
+		sipID, err = w.pbx.Call(ctx, "sip:+"+p.digits+"@"+w.daemon.sip+";transport=udp", p.extension)
+	default:
+		_, err = w.try(ctx, http.MethodPost, "/v1/callbacks", map[string]any{
+			"business": townBusiness, "user": "+" + p.digits, "agent": p.agent, "order": p.begins,
+		}, nil)
+	}
+	if err != nil {
+		return err
+	}
+	time.Sleep(p.hangUp)
+	switch p.extension.Then {
+	case "busy", "decline": // the user grows tired, also of a call that never rang
+		if wacid != "" {
+			_ = w.meta.HangUp(wacid)
+		}
+	}
+	if sipID != "" && p.user.Then == "ignore" {
+		_ = w.pbx.HangUp(sipID)
+	}
+	var live listOf[townCall]
+	if _, err := w.try(ctx, http.MethodGet, "/v1/calls?state=live", nil, &live); err != nil {
+		return err
+	}
+	for _, c := range live.Items {
+		if c.User == "+"+p.digits {
+			if _, err := w.try(ctx, http.MethodDelete, "/v1/calls/"+c.ID, nil, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// TestChaos lets Meta deliver late, twice, in any order, and lose its answers,
+// while calls of every kind begin and end (promises T-11 to T-16): every call
+// ends on both sides with one record, and nothing of it stays.
+func TestChaos(t *testing.T) {
+	for i, c := range []struct {
+		name  string
+		knobs meta.Knobs
+	}{
+		{"twice", meta.Knobs{Duplicate: 2}},
+		{"out of order", meta.Knobs{Reorder: shuffled, ReorderWindow: 120 * time.Millisecond}},
+		{"late", meta.Knobs{Delay: 60 * time.Millisecond}},
+		{"lost answers", meta.Knobs{LoseConnectResponse: true}},
+		{"everything", meta.Knobs{
+			Duplicate: 1, Reorder: shuffled, ReorderWindow: 80 * time.Millisecond, Delay: 20 * time.Millisecond, LoseConnectResponse: true,
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			random := rand.New(rand.NewPCG(4, uint64(i))) //nolint:gosec // repeatable on purpose
+			w := newTown(t, meta.Limits{})
+			w.start()
+			before := w.goroutines()
+			w.meta.SetKnobs(c.knobs)
+			running, ctx := errgroup.WithContext(t.Context())
+			running.SetLimit(6)
+			for n := range soak(t, 24) {
+				p := newParty(n, random)
+				running.Go(func() error { return p.run(ctx, w) })
+			}
+			require.NoError(t, running.Wait())
+			w.silent()
+			w.recorded()
+			for _, d := range w.meta.Deliveries() {
+				require.Equal(t, http.StatusOK, d.Status, "%s", d.Body)
+			}
+			w.graph.SetKeepAlivesEnabled(false)
+			http.DefaultClient.CloseIdleConnections()
+			w.eventually("the daemon's goroutines are back", func() (bool, any) {
+				now := w.goroutines()
+				return now <= before, fmt.Sprint(now, " of ", before)
+			})
+			w.stop()
+			w.verify()
+		})
+	}
+}
+
+// shuffled returns webhooks in another order.
+func shuffled(list []meta.Webhook) []meta.Webhook {
+	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	return list
+}
+
+// recorded demands one record for each call, and none without a call.
+func (w *town) recorded() {
+	t := w.t
+	t.Helper()
+	var calls []townCall
+	w.eventually("all records are there", func() (bool, any) {
+		calls = all[townCall](w, "/v1/calls?state=ended")
+		open := w.openAttempts()
+		return len(open) == 0, open
+	})
+	ids, wacids := map[string]townCall{}, map[string]int{}
+	for _, c := range calls {
+		require.NotContains(t, ids, c.ID, "one record each")
+		require.NotEqual(t, "internal_error", c.Cause)
+		ids[c.ID] = c
+		if c.Wacid != "" {
+			wacids[c.Wacid]++
+		}
+	}
+	ours := 0
+	for _, c := range w.meta.Calls() {
+		require.LessOrEqual(t, wacids[c.ID], 1, "no call has two records: %+v", c)
+		if c.Direction == meta.UserInitiated {
+			require.Equal(t, 1, wacids[c.ID], "every user's call has its record: %+v", c)
+			ours++
+			continue
+		}
+		r, ok := ids[c.Opaque]
+		require.True(t, ok, "every call at Meta is one of ours: %+v", c)
+		if !c.Accepted.IsZero() && r.Wacid == c.ID && r.Cause == "user_hangup" {
+			require.Equal(t, "connected", r.Outcome, "%+v", r)
+		}
+	}
+	for _, c := range calls {
+		if c.Direction == meta.UserInitiated {
+			ours--
+		}
+	}
+	require.Zero(t, ours, "no record without a call")
+}
+
+// openAttempts are the calls whose attempt has no outcome yet.
+func (w *town) openAttempts() []string {
+	w.t.Helper()
+	settled := map[string]bool{}
+	var open []string
+	read := func(kind string) (ids []string) {
+		for _, e := range all[townEntry](w, "/v1/audit/entries?kind="+kind) {
+			var p struct {
+				CallID string `json:"callId"`
+			}
+			require.NoError(w.t, json.Unmarshal(e.Payload, &p))
+			ids = append(ids, p.CallID)
+		}
+		return ids
+	}
+	for _, id := range read("call.settled") {
+		require.False(w.t, settled[id], "settled once")
+		settled[id] = true
+	}
+	for _, id := range read("call.attempted") {
+		if !settled[id] {
+			open = append(open, id)
+		}
+	}
+	return open
+}

@@ -209,6 +209,7 @@ func deadMoments() map[string]leftBehind {
 func TestKilledWithACallOpen(t *testing.T) {
 	for name, m := range deadMoments() {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newTown(t, meta.Limits{})
 			w.start()
 			digits := digitsOf(1)

@@ -64,6 +64,8 @@ type town struct {
 	dir  string
 	meta *meta.Fake
 	pbx  *pbx.PBX
+	// graph serves the fake of Meta.
+	graph *http.Server
 	// before, when set, sees each Graph connect before the fake does.
 	before atomic.Pointer[func(http.ResponseWriter, *http.Request)]
 	daemon *process
@@ -72,7 +74,8 @@ type town struct {
 // process is one life of the daemon.
 type process struct {
 	cmd        *exec.Cmd
-	api, admin string
+	api, admin string // base URLs
+	sip        string // host:port, UDP
 	log        *syncBuffer
 	exited     chan struct{}
 }
@@ -92,7 +95,7 @@ func newTown(t *testing.T, limits meta.Limits) *town {
 	listener, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	graph := w.meta.Handler()
-	server := &http.Server{ReadHeaderTimeout: patience, Handler: http.HandlerFunc(func(res http.ResponseWriter, req *http.Request) {
+	w.graph = &http.Server{ReadHeaderTimeout: patience, Handler: http.HandlerFunc(func(res http.ResponseWriter, req *http.Request) {
 		if f := w.before.Load(); f != nil && strings.HasSuffix(req.URL.Path, "/calls") {
 			(*f)(res, req)
 			return
@@ -101,7 +104,7 @@ func newTown(t *testing.T, limits meta.Limits) *town {
 	})}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 3)
-	go func() { ended <- server.Serve(listener) }()
+	go func() { ended <- w.graph.Serve(listener) }()
 	go func() { ended <- w.meta.Run(ctx) }()
 	go func() { ended <- w.pbx.Run(ctx) }()
 	t.Cleanup(func() {
@@ -109,7 +112,7 @@ func newTown(t *testing.T, limits meta.Limits) *town {
 			w.daemon.kill()
 		}
 		cancel()
-		_ = server.Close()
+		_ = w.graph.Close()
 		for range 3 {
 			<-ended
 		}
@@ -119,7 +122,7 @@ func newTown(t *testing.T, limits meta.Limits) *town {
 	return w
 }
 
-var readyLine = regexp.MustCompile(`msg=ready api=(\S+) admin=(\S+)`)
+var readyLine = regexp.MustCompile(`msg=ready api=(\S+) admin=(\S+) sip="?\[udp://(\S+)`)
 
 // start starts the daemon and waits until it says that it is ready.
 func (w *town) start() *process {
@@ -136,7 +139,7 @@ func (w *town) start() *process {
 	deadline := time.After(patience)
 	for {
 		if m := readyLine.FindStringSubmatch(p.log.String()); m != nil {
-			p.api, p.admin = "http://"+m[1], "http://"+m[2]
+			p.api, p.admin, p.sip = "http://"+m[1], "http://"+m[2], m[3]
 			w.meta.SetWebhook(p.api + "/webhooks/meta/acme")
 			return p
 		}
@@ -361,6 +364,19 @@ func (w *town) silent() {
 		live := w.live()
 		return len(live) == 0, live
 	})
+}
+
+var goroutineLine = regexp.MustCompile(`(?m)^go_goroutines (\d+)$`)
+
+// goroutines is how many the daemon has.
+func (w *town) goroutines() int {
+	w.t.Helper()
+	_, text := send(w.t, http.MethodGet, w.daemon.admin+"/metrics", "", nil)
+	m := goroutineLine.FindStringSubmatch(text)
+	require.NotNil(w.t, m, "no go_goroutines among the metrics")
+	n, err := strconv.Atoi(m[1])
+	require.NoError(w.t, err)
+	return n
 }
 
 // verify runs `callctl audit verify` over the daemon's database, with every
