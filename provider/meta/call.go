@@ -24,7 +24,7 @@ func callStatus(word string) (sipbridge.EventKind, bool) {
 
 // status reads one element of value.statuses. Only business-initiated calls have
 // statuses; those of messages are Unknown ("status:delivered").
-func (d *decoder) status(field string, raw json.RawMessage, people []contact) {
+func (d *decoder) status(field string, raw json.RawMessage, people contacts) {
 	var s status
 	if provider.Unmarshal(raw, &s) != nil || s.Status == "" {
 		d.malformed("status")
@@ -49,7 +49,7 @@ func (d *decoder) status(field string, raw json.RawMessage, people []contact) {
 
 // call reads one element of value.calls. shared are the codes of value.errors,
 // which belong to the call when it is alone or has failed.
-func (d *decoder) call(raw json.RawMessage, people []contact, shared []int, alone bool) {
+func (d *decoder) call(raw json.RawMessage, people contacts, shared []int, alone bool) {
 	var c call
 	if provider.Unmarshal(raw, &c) != nil || c.ID == "" {
 		d.malformed("call.id")
@@ -121,7 +121,7 @@ func direction(c call) sipbridge.Direction {
 
 // callUser is the user of a call. Meta's samples have from and to the wrong way
 // round, so the side that is our business number is never taken.
-func (d *decoder) callUser(c call, direction sipbridge.Direction, people []contact) string {
+func (d *decoder) callUser(c call, direction sipbridge.Direction, people contacts) string {
 	near, far := []provider.Scalar{c.From, c.FromUserID}, []provider.Scalar{c.To, c.ToUserID}
 	if direction == sipbridge.BusinessInitiated {
 		near, far = far, near

@@ -146,17 +146,3 @@ func (d *decoder) elements(what string, raw json.RawMessage) []json.RawMessage {
 	}
 	return elements
 }
-
-// contacts reads the people of a change; unreadable ones are left out, since they
-// only add aliases.
-func (d *decoder) contacts(raw json.RawMessage) []contact {
-	elements := d.elements("contacts", raw)
-	people := make([]contact, 0, len(elements))
-	for _, element := range elements {
-		var c contact
-		if provider.Unmarshal(element, &c) == nil {
-			people = append(people, c)
-		}
-	}
-	return people
-}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -144,6 +145,24 @@ func TestDecodeBatchWithPoison(t *testing.T) {
 }
 
 // BenchmarkDecode reads the largest batch that Meta sends, 1,000 changes.
+// The work on a body grows with its size and not with its square, however many
+// contacts it has and however many of them are one person's.
+func TestDecodeManyContacts(t *testing.T) {
+	const n = 5000
+	var people, same, messages []string
+	for i := range n {
+		people = append(people, fmt.Sprintf(`{"wa_id":"1408%07d"}`, i))
+		same = append(same, fmt.Sprintf(`{"wa_id":"14080000000","user_id":"US.%d"}`, i))
+		messages = append(messages, fmt.Sprintf(`{"from":"14080000000","id":"wamid.%d","type":"text","text":{"body":"x"}}`, i))
+	}
+	for name, list := range map[string][]string{"different": people, "same": same} {
+		body := inMessages(`,"contacts":[` + strings.Join(list, ",") + `],"messages":[` + strings.Join(messages, ",") + `]`)
+		began := time.Now()
+		require.Len(t, decode(t, []byte(body)).Facts, n)
+		require.Less(t, time.Since(began), 3*time.Second, name)
+	}
+}
+
 func BenchmarkDecode(b *testing.B) {
 	changes := make([]string, 1000)
 	for i := range changes {

@@ -12,7 +12,7 @@ import (
 
 // message reads one element of value.messages. What the user wrote or tapped is
 // Messaged; only a call_permission_reply can grant, never a button's title.
-func (d *decoder) message(raw json.RawMessage, people []contact) {
+func (d *decoder) message(raw json.RawMessage, people contacts) {
 	var m message
 	if provider.Unmarshal(raw, &m) != nil || m.Type == "" {
 		d.malformed("message.type")

@@ -11,9 +11,9 @@ import (
 // that can be one and is not our business number, phone numbers before BSUIDs.
 // When the element gives no phone number and the change has a single contact,
 // that contact is the person. The BSUIDs among all of them are the aliases.
-func (d *decoder) user(people []contact, addresses ...provider.Scalar) (permissions.User, []permissions.User, bool) {
-	if len(people) == 1 && d.fills(people[0], addresses) {
-		addresses = append(slices.Clone(addresses), people[0].WAID, people[0].UserID)
+func (d *decoder) user(people contacts, addresses ...provider.Scalar) (permissions.User, []permissions.User, bool) {
+	if c := people.only; c != nil && d.fills(*c, addresses) {
+		addresses = append(slices.Clone(addresses), c.WAID, c.UserID)
 	}
 	var user permissions.User
 	for _, address := range addresses {
@@ -56,18 +56,13 @@ func (d *decoder) fills(c contact, addresses []provider.Scalar) bool {
 
 // known are all addresses of the person: those of the element and those of the
 // contact that shares one with it.
-func (d *decoder) known(user permissions.User, people []contact, addresses []provider.Scalar) []string {
+func (d *decoder) known(user permissions.User, people contacts, addresses []provider.Scalar) []string {
 	known := make([]string, 0, len(addresses)+3)
 	for _, address := range addresses {
 		known = append(known, string(address))
 	}
-	for _, c := range people {
-		for _, id := range []provider.Scalar{c.WAID, c.UserID} {
-			if same, ok := provider.ParseUser(string(id)); ok && same == user {
-				known = append(known, string(c.UserID), string(c.ParentUserID))
-				break
-			}
-		}
+	for _, c := range people.byUser[user] {
+		known = append(known, string(c.UserID), string(c.ParentUserID))
 	}
 	return known
 }
