@@ -52,6 +52,9 @@ func (s *Server) streamEvents(_ context.Context, in *eventsInput) (*huma.StreamR
 		h.Set("Content-Type", "text/event-stream")
 		h.Set("X-Accel-Buffering", "no")
 		w.WriteHeader(http.StatusOK)
+		if r.Method == http.MethodHead { // the mux lets GET answer it; nothing would ever end it
+			return
+		}
 		s.follow(r.Context(), st)
 	}}, nil
 }

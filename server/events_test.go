@@ -162,3 +162,19 @@ func TestEventsEndOnShutdown(t *testing.T) {
 	require.NoError(t, s.lines.Err(), "the stream ended properly")
 	require.Equal(t, http.StatusServiceUnavailable, w.as("read", http.MethodGet, "/v1/events", nil).status)
 }
+
+// HEAD asks for the headers of an event stream only, so it must not hold one.
+func TestHeadOfEventStreamEnds(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, w.URL+"/v1/events", http.NoBody)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+secretOf("read"))
+	res, err := w.Client().Do(req)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Equal(t, http.StatusOK, res.StatusCode)
+	require.Equal(t, "text/event-stream", res.Header.Get("Content-Type"))
+	require.Eventually(t, func() bool { return strings.Contains(w.metrics(), "callctl_event_streams 0\n") }, 3*time.Second, 10*time.Millisecond)
+}

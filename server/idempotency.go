@@ -69,8 +69,7 @@ func (s *Server) idempotent(ctx huma.Context, next func(huma.Context)) {
 func (s *Server) runKey(row keyRow, op *huma.Operation, r *http.Request, w http.ResponseWriter, next func(huma.Context)) {
 	answer := &answer{header: http.Header{}}
 	done := false
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), commitTimeout)
-	defer cancel()
+	ctx := context.WithoutCancel(r.Context())
 	defer func() {
 		if !done { // the handler panicked: it began, and will not be done again
 			p := problem(http.StatusInternalServerError, reasonInternal, "The request failed.")
@@ -138,7 +137,10 @@ func (s *Server) claimed(ctx context.Context, tx *audit.Tx, k keyRow, rerun bool
 	return nil, wrap("take over idempotency key", err)
 }
 
+// finishKey keeps an answer. Its time begins here, however long the work took.
 func (s *Server) finishKey(ctx context.Context, k keyRow, a keptAnswer) error {
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
 	return s.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
 		if a.status == http.StatusServiceUnavailable {
 			_, err := tx.ExecContext(ctx, sqlKeyRelease, k.token, k.key)

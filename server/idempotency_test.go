@@ -1,14 +1,20 @@
 package server_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/callctl/callctl/permissions"
+	"github.com/callctl/callctl/provider"
 	"github.com/callctl/callctl/server"
 )
 
@@ -128,4 +134,30 @@ func (w *world) exec(query string, args ...any) {
 	w.tb.Helper()
 	_, err := w.db.Write.ExecContext(w.tb.Context(), query, args...)
 	require.NoError(w.tb, err)
+}
+
+// slow is a provider that takes as long as it may and then does not answer.
+type slow struct{ provider.Provider }
+
+func (slow) RequestPermission(context.Context, permissions.User, provider.Template, string) (string, error) {
+	time.Sleep(19 * time.Second)
+	return "", errors.New("no answer")
+}
+
+// The answer to a request that took long is kept like any other: its key must not
+// stay in flight for ever.
+func TestIdempotencyKeepsALateAnswer(t *testing.T) {
+	w := newWorld(t, func(c *server.Config) { c.Accounts[0].Provider = slow{c.Accounts[0].Provider} })
+	handler := w.server.Handler()
+	synctest.Test(t, func(t *testing.T) {
+		for range 2 {
+			req := httptest.NewRequestWithContext(t.Context(), http.MethodPost,
+				"/v1/permissions/%2B6531234567/%2B6591234567/requests", http.NoBody)
+			req.Header.Set("Authorization", "Bearer "+secretOf("write"))
+			req.Header.Set("Idempotency-Key", "late")
+			rec := httptest.NewRecorder()
+			handler.ServeHTTP(rec, req)
+			require.Equal(t, http.StatusBadGateway, rec.Code, rec.Body)
+		}
+	})
 }
