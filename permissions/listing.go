@@ -148,7 +148,7 @@ type Recorded struct {
 // before the request of the same second that it answers. Texts are left out:
 // only the audit holds them.
 func (l *Ledger) Events(ctx context.Context, p Pair) ([]Recorded, error) {
-	p = p.canonical()
+	p = p.Canonical()
 	var out []Recorded
 	err := l.snapshot(ctx, func(q querier) error {
 		subject, err := subjectOf(ctx, q, p.User)

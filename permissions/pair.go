@@ -73,8 +73,9 @@ type Pair struct {
 	User     User
 }
 
-// canonical is the pair with both addresses in canonical form.
-func (p Pair) canonical() Pair {
+// Canonical is the pair as the ledger knows it: numbers in the form of
+// [geo.Parse], everything else without spaces around it.
+func (p Pair) Canonical() Pair {
 	p.User = p.User.canonical()
 	if n, err := geo.Parse(string(p.Business)); err == nil {
 		p.Business = n

@@ -35,7 +35,7 @@ func newRecording(e Event, now time.Time) (*recording, error) {
 		return nil, fmt.Errorf("%w: %s is no way to authenticate %s", ErrEvent, strconv.Quote(string(e.Auth)), e.Kind)
 	}
 	r := &recording{Event: e}
-	r.Pair = e.Pair.canonical()
+	r.Pair = e.Pair.Canonical()
 	r.Received = now.UTC().Truncate(time.Millisecond)
 	r.At = e.At.UTC().Truncate(time.Millisecond)
 	if e.At.IsZero() {

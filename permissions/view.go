@@ -29,7 +29,7 @@ type view struct {
 
 // load reads the view of a pair.
 func (l *Ledger) load(ctx context.Context, q querier, p Pair) (*view, error) {
-	p = p.canonical()
+	p = p.Canonical()
 	v := &view{pair: p, addresses: []User{p.User}}
 	v.business, v.known = l.businesses[p.Business]
 	subject, err := subjectOf(ctx, q, p.User)

@@ -17,6 +17,7 @@ CREATE TABLE callbacks (
     updated_ms    BIGINT NOT NULL
 );
 CREATE INDEX callbacks_due ON callbacks (due_ms) WHERE state = 'pending';
+CREATE INDEX callbacks_end ON callbacks (not_after_ms) WHERE state = 'pending';
 CREATE INDEX callbacks_dialling ON callbacks (id) WHERE state = 'dialling';
 CREATE INDEX callbacks_user ON callbacks (user_alias) WHERE state = 'pending';
 CREATE INDEX callbacks_created ON callbacks (created_ms, id);

@@ -7,7 +7,7 @@ const (
 	insertCallback = `INSERT INTO callbacks (` + columns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	selectCallback = `SELECT ` + columns + ` FROM callbacks WHERE id = ?`
 	selectPage     = `SELECT ` + columns + ` FROM callbacks
-		WHERE created_ms < ? OR (created_ms = ? AND id < ?) ORDER BY created_ms DESC, id DESC LIMIT ?`
+		WHERE (created_ms, id) < (?, ?) ORDER BY created_ms DESC, id DESC LIMIT ?`
 	selectDue = `SELECT ` + columns + ` FROM callbacks
 		WHERE state = 'pending' AND due_ms <= ? ORDER BY due_ms, id LIMIT ?`
 	selectPassed = `SELECT ` + columns + ` FROM callbacks
@@ -15,7 +15,7 @@ const (
 	selectDialling = `SELECT ` + columns + ` FROM callbacks WHERE state = 'dialling' ORDER BY id`
 	selectOfUser   = `SELECT ` + columns + ` FROM callbacks
 		WHERE state = 'pending' AND (business = ? OR ? = '')
-		AND (user_alias = ? OR user_alias IN (SELECT alias FROM aliases WHERE subject = ?))
+		AND user_alias IN (SELECT alias FROM aliases WHERE subject = ?)
 		ORDER BY created_ms, id`
 	selectNextDue = `SELECT MIN(due_ms) FROM callbacks WHERE state = 'pending'`
 	selectNextEnd = `SELECT MIN(not_after_ms) FROM callbacks WHERE state = 'pending'`

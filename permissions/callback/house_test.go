@@ -33,9 +33,12 @@ type house struct {
 	ids    atomic.Int64
 	max    int
 	stop   func()
+	cancel func()
 
 	mu    sync.Mutex
 	dials []callback.Dial
+	// named happens whenever an id is made, which is within a transaction.
+	named func()
 	// before happens before the gate is asked.
 	before func(ctx context.Context) error
 	// dial is what happens to a call; nil connects at once.
@@ -111,7 +114,12 @@ func (h *house) open() {
 	require.NoError(h.t, err)
 	h.Scheduler, err = callback.New(callback.Config{
 		Log: h.log, Read: h.db.Read, Ledger: h.ledger, Dialer: h, Now: time.Now, MaxDials: h.max,
-		NewID: func() string { return fmt.Sprintf("id%03d", h.ids.Add(1)) },
+		NewID: func() string {
+			if h.named != nil {
+				h.named()
+			}
+			return fmt.Sprintf("id%03d", h.ids.Add(1))
+		},
 	})
 	require.NoError(h.t, err)
 }
@@ -122,6 +130,7 @@ func (h *house) start() {
 	ctx, cancel := context.WithCancel(h.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
+	h.cancel = cancel
 	h.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -148,7 +157,10 @@ func (h *house) add(c callback.Callback) callback.Callback {
 	if c.User == "" {
 		c.User = ann
 	}
-	c.Business, c.Agent, c.Actor = business, "100", "ops"
+	if c.Business == "" {
+		c.Business = business
+	}
+	c.Agent, c.Actor = "100", "ops"
 	out, err := h.Add(h.t.Context(), c)
 	require.NoError(h.t, err)
 	require.Equal(h.t, callback.Pending, out.State)

@@ -29,16 +29,16 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		due, next, err := s.claim(ctx, s.cfg.MaxDials-len(free))
-		if err != nil {
-			return unlessEnded(ctx, err)
-		}
-		for _, c := range due {
+		for _, c := range due { // also beside an error: their claim is durable
 			free <- struct{}{} // never blocks: claim took no more than were free
 			dials.Go(func() {
 				s.dial(ctx, c)
 				<-free
 				s.changed()
 			})
+		}
+		if err != nil {
+			return unlessEnded(ctx, err)
 		}
 		timer.Reset(s.sleep(next, len(free) < s.cfg.MaxDials))
 		select {
@@ -174,6 +174,11 @@ func (s *Scheduler) dial(ctx context.Context, c Callback) {
 				return err
 			}
 		}
+		if c.State == Pending {
+			if err := s.putBack(ctx, tx, &c); err != nil {
+				return err
+			}
+		}
 		return s.move(ctx, tx, &c, Dialling, cause{})
 	})
 	if err != nil && s.cfg.Logger != nil {
@@ -197,6 +202,20 @@ func (s *Scheduler) spare(ctx context.Context, tx *audit.Tx, c *Callback) error 
 		c.State, c.Reason = Pending, ""
 	}
 	return nil
+}
+
+// putBack asks the gate once more before a callback waits again: a revocation
+// that came while it was dialling has cancelled only what was pending.
+func (s *Scheduler) putBack(ctx context.Context, tx *audit.Tx, c *Callback) error {
+	if now := tx.Now(); c.due.Before(now) {
+		c.due = now
+	}
+	err := s.admit(ctx, tx, c)
+	if refusal, ok := errors.AsType[*permissions.Refusal](err); ok {
+		c.State, c.Reason = Refused, refusal.Decision.Reason
+		return nil
+	}
+	return err
 }
 
 // conclude turns what the dialer said into the callback's next state. A refusal

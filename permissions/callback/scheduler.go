@@ -93,8 +93,11 @@ func (s *Scheduler) Add(ctx context.Context, c Callback) (Callback, error) {
 	return c, nil
 }
 
-// complete fills in what a new callback leaves open.
+// complete fills in what a new callback leaves open, and writes its addresses as
+// the ledger does, so that a revocation finds it.
 func (s *Scheduler) complete(c *Callback, now time.Time) error {
+	pair := permissions.Pair{Business: c.Business, User: c.User}.Canonical()
+	c.Business, c.User = pair.Business, pair.User
 	c.ID, c.State, c.Reason, c.CallID = s.cfg.NewID(), Pending, "", ""
 	c.CreatedAt, c.UpdatedAt = now, now
 	if c.NotBefore.IsZero() {
@@ -122,8 +125,8 @@ func (s *Scheduler) complete(c *Callback, now time.Time) error {
 	return nil
 }
 
-// admit asks the gate about the beginning of the window and moves the first dial
-// to where waiting cures a refusal.
+// admit asks the gate about the time of the next dial and moves it to where
+// waiting cures a refusal.
 func (s *Scheduler) admit(ctx context.Context, tx *audit.Tx, c *Callback) error {
 	d, err := s.cfg.Ledger.CheckTx(ctx, tx, permissions.Query{
 		Pair: permissions.Pair{Business: c.Business, User: c.User}, Purpose: c.Purpose, At: c.due,
@@ -172,7 +175,7 @@ func (s *Scheduler) List(ctx context.Context, p permissions.Page) ([]Callback, s
 		id = last
 	}
 	size := p.Size()
-	found, err := list(ctx, s.cfg.Read, selectPage, created, created, id, size+1)
+	found, err := list(ctx, s.cfg.Read, selectPage, created, id, size+1)
 	if err != nil || len(found) <= size {
 		return found, "", err
 	}
@@ -211,7 +214,7 @@ func (s *Scheduler) CancelUser(ctx context.Context, tx *audit.Tx, r permissions.
 	if r.DoNotCall {
 		business = ""
 	}
-	found, err := list(ctx, tx, selectOfUser, business, business, string(r.Pair.User), r.Subject)
+	found, err := list(ctx, tx, selectOfUser, business, business, r.Subject)
 	if err != nil {
 		return 0, err
 	}

@@ -111,6 +111,62 @@ func TestOptOutCancelsWhatIsPending(t *testing.T) {
 	})
 }
 
+// TestOptOutCancelsWhateverTheAddressLooksLike: the row is found again by the
+// canonical address of the opt-out.
+func TestOptOutCancelsWhateverTheAddressLooksLike(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.grant()
+		c := h.add(callback.Callback{Business: "6531234567", User: " 6591234567", NotBefore: in(time.Hour)})
+		require.Equal(t, ann, c.User)
+		require.Equal(t, business, c.Business)
+		h.record(permissions.Event{ID: "d", Kind: permissions.Declined})
+		require.Equal(t, callback.Cancelled, h.get(c.ID).State)
+	})
+}
+
+// TestOptOutWhileTheCallbackGoesBack: it was neither pending, so that the opt-out
+// would have cancelled it, nor had a call that could be hung up.
+func TestOptOutWhileTheCallbackGoesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.grant()
+		h.before = func(context.Context) error {
+			h.record(permissions.Event{ID: "m", Kind: permissions.Messaged, Text: "stop calls"})
+			busy := permissions.Rule{Name: "attempt_in_progress", Reason: permissions.AttemptInProgress}
+			return &permissions.Refusal{Decision: permissions.Decision{Reason: busy.Reason, Rules: []permissions.Rule{busy}}}
+		}
+		h.start()
+		c := h.add(callback.Callback{})
+		synctest.Wait()
+		c = h.get(c.ID)
+		require.Equal(t, callback.Refused, c.State)
+		require.Equal(t, permissions.DoNotCall, c.Reason)
+		require.Equal(t, 1, h.count("callback.refused"))
+	})
+}
+
+// TestStoppingWithinTheClaim: the claim is durable, and the scheduler is stopped
+// before it could start the dial.
+func TestStoppingWithinTheClaim(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.grant()
+		c := h.add(callback.Callback{NotBefore: in(time.Minute)})
+		h.start()
+		synctest.Wait()
+		h.named = func() { h.cancel() }
+		time.Sleep(2 * time.Minute)
+		h.stop()
+		require.Equal(t, callback.Pending, h.get(c.ID).State)
+		h.named = nil
+		h.start()
+		synctest.Wait()
+		require.Equal(t, callback.Completed, h.get(c.ID).State)
+		require.Equal(t, 1, h.dialled())
+	})
+}
+
 func TestRejectCancelsOnlyItsPair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
