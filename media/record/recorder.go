@@ -49,7 +49,7 @@ type File struct {
 	Bytes    int64
 	Duration time.Duration // silence included
 	Packets  uint64        // written
-	Dropped  uint64        // for want of room in the ring, too long, or malformed
+	Dropped  uint64        // for want of room in the ring, too long, malformed, or skipped
 	Late     uint64        // not written: twice, or after their place was taken
 }
 
@@ -90,6 +90,14 @@ func New(cfg Config) (*Recorder, error) {
 func (r *Recorder) Tap(leg Leg, payload []byte, sequence uint16, timestamp uint32) {
 	if int(leg) < len(r.tracks) {
 		r.tracks[leg].put(payload, sequence, timestamp, r.elapsed())
+	}
+}
+
+// Skip counts as dropped a packet that the leg's track cannot hold, such as one of
+// another codec. It may be called as Tap may.
+func (r *Recorder) Skip(leg Leg) {
+	if int(leg) < len(r.tracks) {
+		r.tracks[leg].dropped.Add(1)
 	}
 }
 
