@@ -286,3 +286,21 @@ func TestExports(t *testing.T) {
 	require.Equal(t, "PK", string(pack.body[:2]))
 	require.Equal(t, http.StatusNotFound, w.as("audit", http.MethodGet, "/v1/exports/none", nil).status)
 }
+
+// The last page has no cursor, also when it is exactly full.
+func TestLastPageHasNoCursor(t *testing.T) {
+	w := newWorld(t)
+	for _, body := range []string{"no JSON", "no JSON either"} {
+		w.post([]byte(body))
+	}
+	for _, path := range []string{"/v1/audit/entries", "/v1/webhooks/deliveries"} {
+		require.Contains(t, w.as("admin", http.MethodGet, path+"?limit=1", nil).json(t), "nextCursor", path)
+		full := w.as("admin", http.MethodGet, path+"?limit=2", nil).json(t)
+		require.Len(t, full["items"], 2, path)
+		require.NotContains(t, full, "nextCursor", path)
+		first := w.as("admin", http.MethodGet, path+"?limit=1", nil).json(t)
+		last := w.as("admin", http.MethodGet, path+"?limit=1&cursor="+first["nextCursor"].(string), nil).json(t)
+		require.Len(t, last["items"], 1, path)
+		require.NotContains(t, last, "nextCursor", path)
+	}
+}

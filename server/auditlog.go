@@ -78,12 +78,13 @@ func (s *Server) listEntries(ctx context.Context, in *entriesInput) (*listOutput
 			return nil, badField("query.cursor", "not a cursor of this list")
 		}
 	}
-	entries, err := s.cfg.Log.Entries(ctx, audit.Query{After: after, Limit: in.Limit, Subject: in.Subject, Kind: in.Kind})
+	entries, err := s.cfg.Log.Entries(ctx, audit.Query{After: after, Limit: in.Limit + 1, Subject: in.Subject, Kind: in.Kind})
 	if err != nil {
 		return nil, err
 	}
 	next := ""
-	if len(entries) == in.Limit {
+	entries, more := cut(entries, in.Limit)
+	if more {
 		next = strconv.FormatInt(entries[len(entries)-1].Index, 10)
 	}
 	personal := caller(ctx).holds(ScopeRead)

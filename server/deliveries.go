@@ -60,7 +60,7 @@ func (s *Server) listDeliveries(ctx context.Context, in *deliveriesInput) (*list
 			return nil, badField("query.cursor", "not a cursor of this list")
 		}
 	}
-	rows, err := s.cfg.Read.QueryContext(ctx, sqlDeliveryList, before, in.State, in.State, in.Account, in.Account, in.Limit)
+	rows, err := s.cfg.Read.QueryContext(ctx, sqlDeliveryList, before, in.State, in.State, in.Account, in.Account, in.Limit+1)
 	if err != nil {
 		return nil, fmt.Errorf("list deliveries: %w", err)
 	}
@@ -73,8 +73,9 @@ func (s *Server) listDeliveries(ctx context.Context, in *deliveriesInput) (*list
 		}
 		out.Body.Items = append(out.Body.Items, d)
 	}
-	if n := len(out.Body.Items); n == in.Limit {
-		out.Body.NextCursor = strconv.FormatInt(out.Body.Items[n-1].ID, 10)
+	items, more := cut(out.Body.Items, in.Limit)
+	if out.Body.Items = items; more {
+		out.Body.NextCursor = strconv.FormatInt(items[len(items)-1].ID, 10)
 	}
 	return out, wrap("list deliveries", rows.Err())
 }

@@ -30,3 +30,12 @@ func listed[F, T any](from []F, next string, convert func(F) T) *listOutput[T] {
 	}
 	return out
 }
+
+// cut takes a list of which one more than limit was asked for, and says whether
+// another page follows: the last page has no cursor, also when it is full.
+func cut[T any](found []T, limit int) (page []T, more bool) {
+	if len(found) <= limit {
+		return found, false
+	}
+	return found[:limit], true
+}

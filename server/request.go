@@ -67,12 +67,15 @@ func (s *Server) requestPermission(ctx context.Context, in *requestInput) (*requ
 	sendCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer cancel()
 	message, err := account.Provider.RequestPermission(sendCtx, pair.User, template, ask.ID)
+	// What became of it is written however long that took.
+	noteCtx, done := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer done()
 	if err != nil {
-		return nil, s.notSent(sendCtx, pair, account.Name, ask.ID, err)
+		return nil, s.notSent(noteCtx, pair, account.Name, ask.ID, err)
 	}
 	// The message is out whether or not its id can be noted; the reply counts
 	// without it.
-	if err := s.cfg.Ledger.LinkRequest(sendCtx, ask.ID, message); err != nil {
+	if err := s.cfg.Ledger.LinkRequest(noteCtx, ask.ID, message); err != nil {
 		s.cfg.Logger.ErrorContext(ctx, "provider's message id not recorded", slog.String("request", ask.ID), slog.String("error", mask(err.Error())))
 	}
 	return &requestOutput{Body: PermissionRequest{
