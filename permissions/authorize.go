@@ -3,6 +3,7 @@ package permissions
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/callctl/callctl/compliance/audit"
@@ -14,7 +15,7 @@ type Query struct {
 	Pair    Pair
 	Action  Action // StartCall when empty
 	Purpose string
-	At      time.Time // zero: now
+	At      time.Time // zero: now; a time in the past is answered by the facts dated up to it
 }
 
 // Check is the dry run of the gate: the same code and rules, nothing written.
@@ -40,6 +41,9 @@ func (l *Ledger) check(ctx context.Context, tx querier, q Query, now time.Time) 
 		return Decision{}, err
 	}
 	if !q.At.IsZero() {
+		if q.At.Before(now) {
+			v.events = slices.DeleteFunc(v.events, func(e Event) bool { return e.At.After(q.At) })
+		}
 		now = q.At.UTC()
 	}
 	d, _ := l.decide(v, actionOf(q.Action), now)

@@ -154,6 +154,24 @@ func TestEventsStandInTheOrderInWhichTheyBecameKnown(t *testing.T) {
 	require.Less(t, events[0].AuditIndex, events[1].AuditIndex)
 }
 
+// TestCheckOfThePast answers by what was so then.
+func TestCheckOfThePast(t *testing.T) {
+	f := newFixture(t)
+	begin := f.clock()
+	f.advance(time.Hour)
+	f.record(t, f.grant("g", pair))
+	f.advance(time.Hour)
+	f.record(t, f.says("m", pair, "STOP"))
+	for at, want := range map[time.Duration]permissions.Reason{
+		30 * time.Minute: permissions.NoPermission, time.Hour: permissions.Allowed,
+		90 * time.Minute: permissions.Allowed, 2 * time.Hour: permissions.DoNotCall, 3 * time.Hour: permissions.DoNotCall,
+	} {
+		d, err := f.Check(t.Context(), permissions.Query{Pair: pair, At: begin.Add(at)})
+		require.NoError(t, err)
+		require.Equal(t, want, d.Reason, "%s", at)
+	}
+}
+
 // TestOnlyAProviderCarriesAGrant: a grant is the user's word, which comes signed,
 // with the account's secret, or from the provider's API.
 func TestOnlyAProviderCarriesAGrant(t *testing.T) {

@@ -3,7 +3,9 @@
 //
 // Facts go in as [Event]s by [Ledger.Record]; state is a pure function of the
 // set of events of a [Pair], so duplicates and any order of arrival end in the
-// same [Permission]. [Ledger.Authorize] is the only way to a dial: one durable
+// same [Permission]. Where a clock cannot be believed, or an opt-out arrives after
+// a lifting that cannot have meant it, Record dates the event once, by its
+// arrival, and keeps the time that it claimed in the audit. [Ledger.Authorize] is the only way to a dial: one durable
 // transaction re-reads everything, writes the attempt and its [Decision], and
 // returns a [Ticket].
 //

@@ -9,7 +9,7 @@ const (
 	selectPage     = `SELECT ` + columns + ` FROM callbacks
 		WHERE (created_ms, id) < (?, ?) ORDER BY created_ms DESC, id DESC LIMIT ?`
 	selectDue = `SELECT ` + columns + ` FROM callbacks
-		WHERE state = 'pending' AND due_ms <= ? ORDER BY due_ms, id LIMIT ?`
+		WHERE state = 'pending' AND due_ms <= ? AND not_after_ms > ? ORDER BY due_ms, id LIMIT ?`
 	selectPassed = `SELECT ` + columns + ` FROM callbacks
 		WHERE state = 'pending' AND not_after_ms <= ? ORDER BY not_after_ms, id LIMIT ?`
 	selectDialling = `SELECT ` + columns + ` FROM callbacks WHERE state = 'dialling' ORDER BY id`

@@ -110,7 +110,8 @@ func (s *Scheduler) claim(ctx context.Context, n int) ([]Callback, horizon, erro
 		if err := s.expire(ctx, tx); err != nil {
 			return err
 		}
-		due, err := list(ctx, tx, selectDue, tx.Now().UnixMilli(), min(n, batch))
+		now := tx.Now().UnixMilli()
+		due, err := list(ctx, tx, selectDue, now, now, min(n, batch))
 		if err != nil {
 			return err
 		}

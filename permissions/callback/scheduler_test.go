@@ -246,6 +246,24 @@ func TestAtMostSoManyDials(t *testing.T) {
 	})
 }
 
+// TestManyWindowsClosedMeanwhile: after a long time without the daemon none is
+// dialled past its window, however many there are.
+func TestManyWindowsClosedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.grant()
+		for range 120 {
+			h.add(callback.Callback{})
+		}
+		time.Sleep(2 * time.Hour)
+		h.start()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Zero(t, h.dialled())
+		require.Equal(t, 120, h.count("callback.failed"))
+	})
+}
+
 // TestBusyUserIsTriedAgain: another call to the user ends within the window.
 func TestBusyUserIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
