@@ -77,6 +77,8 @@ type Config struct {
 	// OnEnded is called with every CDR once it is durable; it must not block.
 	// Nil is allowed.
 	OnEnded func(CDR)
+
+	giveUp time.Duration // 64*T1 unless a test shortens it
 }
 
 // Bridge owns the calls. Safe for concurrent use.
@@ -86,17 +88,35 @@ type Bridge struct {
 	ua    *userAgent
 	log   *slog.Logger
 
-	mu      sync.Mutex
-	running bool
-	calls   map[string]*call // by our id
-	wacids  map[string]*call // by the provider's
-	marks   *tombstones
-	wg      sync.WaitGroup // calls and detached requests to carriers
+	mu     sync.Mutex
+	phase  bridgePhase
+	held   []Event          // delivered before Run took calls
+	calls  map[string]*call // by our id
+	wacids map[string]*call // by the provider's
+	marks  *tombstones
+	wg     sync.WaitGroup // calls and detached requests to carriers
+	ready  chan struct{}
+
+	cut    context.Context //nolint:containedctx // ends when Run stops waiting for providers
+	cutOff context.CancelFunc
 }
 
+type bridgePhase int
+
 const (
-	// drainGrace is how long Run waits at its end for the PBX to answer the BYEs.
+	opening bridgePhase = iota // New was called; Run does not take calls yet
+	running
+	stopped
+)
+
+const (
+	// drainGrace is how long Run waits at its end for the PBX to answer the BYEs
+	// and for providers to answer what is on its way.
 	drainGrace = 5 * time.Second
+	// lastWord is how long a terminate or reject may take after that.
+	lastWord = 3 * time.Second
+	// maxHeld bounds the events that are kept until Run takes calls.
+	maxHeld = 1000
 )
 
 // New opens the SIP sockets and checks cfg; it starts nothing.
@@ -124,7 +144,9 @@ func New(cfg Config) (*Bridge, error) {
 	b := &Bridge{
 		cfg: cfg, trunk: trunk, log: cfg.Logger,
 		calls: map[string]*call{}, wacids: map[string]*call{}, marks: newTombstones(cfg.Now),
+		ready: make(chan struct{}),
 	}
+	b.cut, b.cutOff = context.WithCancel(context.Background())
 	if b.ua, err = newUserAgent(cfg, trunk, cfg.Logger); err != nil {
 		return nil, err
 	}
@@ -155,8 +177,9 @@ func checkConfig(cfg Config, trunk peerTrunk) error {
 	return nil
 }
 
-// Run serves SIP and calls until ctx ends, then ends every live call cleanly and
-// waits for all of them.
+// Run serves SIP and calls until ctx ends or a SIP socket fails, then ends every
+// live call and waits for all of them. A PBX or provider that does not answer
+// holds its end up for a few seconds only. Run is called once.
 func (b *Bridge) Run(ctx context.Context) error {
 	serveCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -167,9 +190,9 @@ func (b *Bridge) Run(ctx context.Context) error {
 		b.ua.serve(serveCtx, broken)
 	}()
 
-	var failed error
-	if b.ua.ready(ctx) == nil {
-		b.open()
+	failed := b.ua.ready(ctx, broken)
+	if failed == nil {
+		b.open(ctx)
 		select {
 		case <-ctx.Done():
 		case failed = <-broken:
@@ -177,28 +200,61 @@ func (b *Bridge) Run(ctx context.Context) error {
 	}
 	b.endAll()
 	b.waitCalls(drainGrace)
+	b.cutOff()
 	stop()
 	err := b.ua.close()
 	<-served
 	b.wg.Wait()
+	if errors.Is(failed, context.Canceled) {
+		failed = nil
+	}
 	return errors.Join(failed, err)
 }
+
+// Ready is closed once Run takes calls: Originate works and a user's connect
+// rings. It stays open when Run ends before that.
+func (b *Bridge) Ready() <-chan struct{} { return b.ready }
 
 // Close frees the sockets of a bridge that was never run.
 func (b *Bridge) Close() error { return b.ua.close() }
 
-// open lets calls in.
-func (b *Bridge) open() {
+// open lets calls in, those first whose events came before.
+func (b *Bridge) open(ctx context.Context) {
+	b.mu.Lock()
+	b.phase = running
+	held := b.held
+	b.held = nil
+	b.mu.Unlock()
+	close(b.ready)
+	for _, e := range held {
+		b.Deliver(ctx, e)
+	}
+}
+
+// hold keeps an event until Run takes calls; false when it does already, or will
+// not any more.
+func (b *Bridge) hold(e Event) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.running = true
+	if b.phase != opening {
+		return false
+	}
+	if len(b.held) == maxHeld {
+		b.log.Error("event before the bridge runs dropped: too many", "kind", string(e.Kind))
+		return true
+	}
+	b.held = append(b.held, e)
+	return true
 }
 
 // endAll refuses new calls and ends the live ones.
 func (b *Bridge) endAll() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.running = false
+	if n := len(b.held); n > 0 {
+		b.log.Warn("events dropped: the bridge ended before it ran", "events", n)
+	}
+	b.phase, b.held = stopped, nil
 	for _, c := range b.calls {
 		c.post(func() { c.end(causeOf(CauseShutdown)) })
 	}
@@ -238,23 +294,31 @@ func (b *Bridge) account(match func(*Account) bool) *Account {
 }
 
 // admit registers a call and starts its loop; it fails when the bridge does not
-// run or the id is taken.
-func (b *Bridge) admit(c *call) error {
+// run, the id is taken, or the provider's id belongs to a call that is live or
+// was so lately. A terminate that came before its call is the first thing that
+// the call hears, begin the second.
+func (b *Bridge) admit(c *call, begin func()) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if _, taken := b.calls[c.id]; taken {
 		return ErrDuplicateCall
 	}
-	if !b.running {
+	if b.phase != running {
 		return ErrNotRunning
 	}
-	if c.wacid != "" && b.wacids[c.wacid] != nil {
+	if c.wacid != "" && (b.wacids[c.wacid] != nil || b.marks.ended(c.wacid)) {
 		return ErrDuplicateCall
 	}
 	b.calls[c.id] = c
 	if c.wacid != "" {
 		b.wacids[c.wacid] = c
+		for _, e := range b.marks.claim(c.wacid) {
+			if e.Kind == CarrierTerminated {
+				c.post(func() { c.onEvent(e) })
+			}
+		}
 	}
+	c.post(begin)
 	b.wg.Go(c.run)
 	return nil
 }

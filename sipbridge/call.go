@@ -185,7 +185,7 @@ func (c *call) advance() {
 	c.setAnswered()
 	switch {
 	case c.caller != nil:
-		c.answerCaller()
+		c.caller.answer()
 	case c.direction == BusinessInitiated && c.order == UserFirst && c.pbx == nil && c.media.pbx != nil:
 		c.ringAgent()
 	}

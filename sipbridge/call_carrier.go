@@ -28,7 +28,7 @@ const terminateTries = 3
 // request runs one request to the provider beside the loop.
 func (c *call) request(do func(ctx context.Context) error, then func(err error)) {
 	c.spawn(func() {
-		ctx, cancel := context.WithTimeout(c.ctx, c.b.cfg.Timeouts.Carrier)
+		ctx, cancel := c.b.requestContext(c.ctx, 0)
 		defer cancel()
 		err := do(ctx)
 		c.post(func() { then(err) })
@@ -260,12 +260,12 @@ func (b *Bridge) terminate(ctx context.Context, carrier Carrier, wacid string) e
 }
 
 // retry repeats a request that may be repeated while it fails for reasons that
-// pass: no answer, or a server error.
+// pass: no answer, or a server error. Once Run stops waiting it tries no more.
 func (b *Bridge) retry(ctx context.Context, do func(context.Context) error) error {
 	wait := 200 * time.Millisecond
 	for try := 1; ; try++ {
 		err := func() error {
-			ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeouts.Carrier)
+			ctx, cancel := b.requestContext(ctx, lastWord)
 			defer cancel()
 			return do(ctx)
 		}()
@@ -273,8 +273,23 @@ func (b *Bridge) retry(ctx context.Context, do func(context.Context) error) erro
 		if err == nil || try == terminateTries || (errors.As(err, &refused) && refused.Status < 500 && refused.Status != 429) {
 			return err
 		}
-		time.Sleep(wait)
+		select {
+		case <-time.After(wait):
+		case <-b.cut.Done():
+			return err
+		}
 		wait *= 2
+	}
+}
+
+// requestContext bounds one request to a provider: by Timeouts.Carrier, and, once
+// Run stops waiting for providers, by grace.
+func (b *Bridge) requestContext(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeouts.Carrier)
+	stop := context.AfterFunc(b.cut, func() { time.AfterFunc(grace, cancel) })
+	return ctx, func() {
+		stop()
+		cancel()
 	}
 }
 

@@ -69,16 +69,9 @@ func (c *call) beginFromPBX() {
 		c.end(causeOf(CauseMediaMismatch))
 		return
 	}
-	c.carrier.answer = answer
+	c.caller.sdp = answer
 	if c.openWhatsApp(orderCodecs(c.media.pbx.Codec(), c.account.codecs())) {
 		c.dialUser()
-	}
-}
-
-// answerCaller answers the calling PBX once the user has answered.
-func (c *call) answerCaller() {
-	if c.media.pbx != nil {
-		c.caller.answer(c.carrier.answer)
 	}
 }
 

@@ -1,40 +1,47 @@
 package sipbridge
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Deliver hands a carrier's event to its call, or starts a call for a user's
-// connect. It does not block on the network. Duplicates and any order are fine.
+// connect that is fresh and has no record yet. It reads the database but does not
+// wait for the network. Duplicates and any order are fine. Events delivered before
+// [Bridge.Ready] are kept, at most 1,000 of them, and taken then; after the end of
+// Run they are dropped.
+//
+// A call that was live when the process died has no record, and nothing of it is
+// known here: its late events are ignored (a terminate leaves a log line), and a
+// repeat of its connect rings again while it is fresh. The ledger settles its
+// attempt at the next start.
 func (b *Bridge) Deliver(ctx context.Context, e Event) {
-	if e.Wacid == "" {
+	if e.Wacid == "" || b.hold(e) {
 		return
 	}
-	if c := b.find(e); c != nil {
-		c.post(func() { c.onEvent(e) }) //nolint:contextcheck // a call outlives the webhook that speaks of it
-		return
-	}
-	if e.Kind == CarrierConnect && (e.Direction == UserInitiated || (e.Direction == "" && e.SDPType == "offer")) {
-		b.receive(ctx, e)
-		return
-	}
-	b.mu.Lock()
-	m := b.marks.peek(e.Opaque)
-	lost := e.Opaque != "" && m != nil && m.lost && e.Kind != CarrierTerminated && e.Kind != CarrierRejected
-	if lost {
-		m.lost = false
-	} else {
+	starts := e.Kind == CarrierConnect && (e.Direction == UserInitiated || (e.Direction == "" && e.SDPType == "offer"))
+	b.mu.Lock() // once for all: a call that appears in between would never hear of the event
+	c := b.find(e)
+	lost := c == nil && !starts && b.marks.found(e)
+	if c == nil && !starts && !lost {
 		b.marks.hold(e)
 	}
 	b.mu.Unlock()
-	if lost {
+	switch {
+	case c != nil:
+		c.post(func() { c.onEvent(e) }) //nolint:contextcheck // a call outlives the webhook that speaks of it
+	case starts:
+		b.receive(ctx, e)
+	case lost:
 		b.endLost(ctx, e)
+	case e.Kind == CarrierTerminated:
+		b.log.Info("terminate of a call that is not live", "account", e.Account, "direction", string(e.Direction))
 	}
 }
 
 // find returns the live call that an event is about, by the provider's id or by
-// the id of ours that the provider carries for us.
+// the id of ours that the provider carries for us. The caller holds the lock.
 func (b *Bridge) find(e Event) *call {
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	c := b.wacids[e.Wacid]
 	if c == nil && e.Opaque != "" {
 		c = b.calls[e.Opaque]
@@ -57,23 +64,13 @@ func (b *Bridge) receive(ctx context.Context, e Event) {
 		b.log.Warn("connect event without usable account or user")
 		return
 	}
-	b.mu.Lock()
-	m := b.marks.peek(e.Wacid)
-	over := m != nil && m.ended
-	early := b.marks.claim(e.Wacid)
-	b.mu.Unlock()
-	if over || b.recorded(ctx, e) {
+	if b.recorded(ctx, e) {
 		return
 	}
 	c := newCall(ctx, b, account, UserInitiated, b.cfg.NewID(), e.User)
 	c.wacid, c.bound, c.agent = e.Wacid, true, account.Agent
-	for _, ev := range early {
-		if ev.Kind == CarrierTerminated {
-			c.post(func() { c.onEvent(ev) }) //nolint:contextcheck // as above
-		}
-	}
-	c.post(func() { c.beginIncoming(e) }) //nolint:contextcheck // as above
-	if err := b.admit(c); err != nil {
+	err := b.admit(c, func() { c.beginIncoming(e) }) //nolint:contextcheck // a call outlives the webhook that speaks of it
+	if err != nil && !errors.Is(err, ErrDuplicateCall) {
 		b.log.Warn("user's call not taken", "call", c.id, "error", err)
 	}
 }
@@ -83,7 +80,7 @@ func (b *Bridge) receive(ctx context.Context, e Event) {
 func (b *Bridge) recorded(ctx context.Context, e Event) bool {
 	var n int
 	if err := b.cfg.Read.QueryRowContext(ctx, sqlRecorded, e.Wacid, e.Account).Scan(&n); err != nil {
-		b.log.Error("is this user's call over? Taking it", "error", err)
+		b.log.Error("cannot tell whether this user's call is over; taking it", "error", err)
 	}
 	return n > 0
 }
@@ -97,12 +94,12 @@ func (b *Bridge) endLost(ctx context.Context, e Event) {
 	}
 	b.mu.Lock()
 	b.marks.bury(e.Wacid)
-	running := b.running
-	if running {
+	live := b.phase == running
+	if live {
 		b.wg.Add(1)
 	}
 	b.mu.Unlock()
-	if !running {
+	if !live {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)

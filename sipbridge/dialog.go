@@ -18,7 +18,7 @@ type dialog struct {
 	remote sip.ToHeader   // the peer, with its tag
 	target sip.Uri        // the peer's Contact
 	routes []sip.Uri      // route set, nearest first
-	cseq   uint32         // last that we sent
+	cseq   uint32         // of our INVITE, in a dialog that it made
 	flow   string         // remote address of the connection that is open (streams)
 }
 

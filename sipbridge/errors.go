@@ -24,10 +24,10 @@ var (
 
 // Errors of the SIP side that stay inside the package.
 var (
-	errChallenge   = errors.New("sipbridge: no digest challenge that can be answered")
-	errNoContact   = errors.New("sipbridge: answer without Contact")
-	errNoDialog    = errors.New("sipbridge: message without dialog identifiers")
-	errNoFinal     = errors.New("sipbridge: transaction ended without a final response")
-	errSocket      = errors.New("sipbridge: a SIP socket ended")
-	errLoopStopped = errors.New("sipbridge: call has ended")
+	errChallenge = errors.New("sipbridge: no digest challenge that can be answered")
+	errNoContact = errors.New("sipbridge: answer without Contact")
+	errNoDialog  = errors.New("sipbridge: message without dialog identifiers")
+	errNoFinal   = errors.New("sipbridge: transaction ended without a final response")
+	errSocket    = errors.New("sipbridge: a SIP socket ended")
+	errClosed    = errors.New("sipbridge: SIP sockets were closed")
 )

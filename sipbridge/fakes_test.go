@@ -58,6 +58,19 @@ func (g *fakeGate) settled(id string) []string {
 	return out
 }
 
+// outcomesOf lists the outcomes settled for calls to a user.
+func (g *fakeGate) outcomesOf(user string) []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var out []string
+	for _, t := range g.tickets {
+		if t.attempt.User == user {
+			out = append(out, t.outcomes...)
+		}
+	}
+	return out
+}
+
 type fakeTicket struct {
 	gate     *fakeGate
 	attempt  sipbridge.Attempt

@@ -37,8 +37,7 @@ func (b *Bridge) invited(leg *uas) {
 		return
 	}
 	c.ticket = ticket
-	c.post(c.beginFromPBX)
-	if err := b.admit(c); err != nil {
+	if err := b.admit(c, c.beginFromPBX); err != nil {
 		leg.refuse(causeOf(CauseShutdown))
 		if err := c.abandon(); err != nil {
 			b.log.Error("attempt of a refused call not settled", "call", c.id, "error", err)

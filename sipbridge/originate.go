@@ -55,8 +55,7 @@ func (b *Bridge) Originate(ctx context.Context, o Originate, done func(Result)) 
 		return "", fmt.Errorf("sipbridge: authorize call: %w", err)
 	}
 	c.ticket = ticket
-	c.post(c.beginOutgoing)
-	if err := b.admit(c); err != nil {
+	if err := b.admit(c, c.beginOutgoing); err != nil {
 		return "", errors.Join(err, c.abandon()) //nolint:contextcheck // the attempt must be settled whatever became of the request
 	}
 	return c.id, nil
@@ -84,7 +83,7 @@ func (b *Bridge) checkOriginate(o *Originate) (*Account, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.running {
+	if b.phase != running {
 		return nil, ErrNotRunning
 	}
 	if _, taken := b.calls[o.CallID]; taken {

@@ -91,14 +91,20 @@ func (p *process) succeeded(t *testing.T) {
 	}
 }
 
-// freePort is a UDP port of 127.0.0.1 that nobody has now, and whose neighbours
-// SIPp may take for its media.
+// freePort is a port of 127.0.0.1 that nobody has now, over UDP or TCP, and whose
+// neighbours SIPp may take for its media.
 func freePort(t *testing.T) int {
 	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer c.Close()
-	return c.LocalAddr().(*net.UDPAddr).Port
+	for {
+		c, err := net.ListenPacket("udp", "127.0.0.1:0")
+		require.NoError(t, err)
+		l, err := net.Listen("tcp", c.LocalAddr().String())
+		require.NoError(t, c.Close())
+		if err == nil {
+			require.NoError(t, l.Close())
+			return l.Addr().(*net.TCPAddr).Port
+		}
+	}
 }
 
 // sipp runs one call of a scenario against the bridge's address; port is SIPp's.

@@ -27,6 +27,30 @@ func permutations(steps []string, f func([]string)) {
 	}
 }
 
+// everyOrder plays one call for each order of the steps, several at a time, and
+// returns how many there were and what play said went wrong. The number of a call
+// also chooses its variant.
+func everyOrder(steps []string, play func(n int, sequence []string) string) (n int, problems []string) {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	slots := make(chan struct{}, 24)
+	permutations(steps, func(sequence []string) {
+		n++
+		number := n
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			if what := play(number, sequence); what != "" {
+				mu.Lock()
+				problems = append(problems, fmt.Sprintf("%s (variant %d): %s", strings.Join(sequence, " "), number%8, what))
+				mu.Unlock()
+			}
+		})
+	})
+	wg.Wait()
+	return n, problems
+}
+
 // raceWorld is what the steps of one call act on.
 type raceWorld struct {
 	r          *rig
@@ -99,30 +123,15 @@ func TestEveryOrderEndsClean(t *testing.T) {
 				close(w.dialled)
 				return err
 			})
-			var wg sync.WaitGroup
-			slots := make(chan struct{}, 24)
-			n := 0
-			var problems []string
-			permutations(steps, func(sequence []string) {
-				n++
+			n, problems := everyOrder(steps, func(n int, sequence []string) string {
 				key := fmt.Sprintf("race-%d", n)
 				w := &raceWorld{r: r, id: key, dialled: make(chan struct{})}
-				variant := n % 4
-				w.leg = peer.expect(key, func(l *rawLeg) { l.autoRing, l.glare = variant&1 != 0, variant&2 != 0 })
+				w.leg = peer.expect(key, func(l *rawLeg) { l.autoRing, l.glare = n&1 != 0, n&2 != 0 })
 				mu.Lock()
 				worlds[key] = w
 				mu.Unlock()
-				slots <- struct{}{}
-				wg.Go(func() {
-					defer func() { <-slots }()
-					if what := w.run(order, sequence); what != "" {
-						mu.Lock()
-						problems = append(problems, fmt.Sprintf("%s (variant %d): %s", strings.Join(sequence, " "), variant, what))
-						mu.Unlock()
-					}
-				})
+				return w.run(order, sequence)
 			})
-			wg.Wait()
 			require.Empty(t, problems)
 			require.Equal(t, 720, n)
 			require.Empty(t, peer.odd)

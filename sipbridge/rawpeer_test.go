@@ -17,12 +17,17 @@ type rawPeer struct {
 	t    *testing.T
 	conn *net.UDPConn
 	mu   sync.Mutex
-	legs map[string]*rawLeg // by Call-ID
+	legs map[string]rawParty // by Call-ID
 	done chan struct{}
 	odd  []string // messages that no correct peer sends
 }
 
-// rawLeg is one dialog at the peer.
+// rawParty is one dialog at the peer.
+type rawParty interface {
+	on(msg string, from *net.UDPAddr)
+}
+
+// rawLeg is one dialog at the peer that the bridge began.
 type rawLeg struct {
 	peer     *rawPeer
 	callID   string
@@ -30,14 +35,16 @@ type rawLeg struct {
 	from     *net.UDPAddr
 	invited  chan struct{}
 	autoRing bool
-	glare    bool // answer 200 when CANCEL comes
-	silent   bool // do not answer BYE
+	glare    bool                                                // answer 200 when CANCEL comes
+	silent   bool                                                // do not answer BYE
+	script   func(l *rawLeg, msg string, from *net.UDPAddr) bool // true: the message is dealt with
 
 	mu       sync.Mutex
 	final    int // status sent to INVITE
 	acks     int
 	cancels  int
 	byesIn   map[string]bool // by CSeq
+	heard    []string        // every message, repetitions too
 	byesOut  int
 	byeDone  bool // our BYE was answered
 	answered bool
@@ -47,7 +54,7 @@ func newRawPeer(t *testing.T) *rawPeer {
 	t.Helper()
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
-	p := &rawPeer{t: t, conn: conn, legs: map[string]*rawLeg{}, done: make(chan struct{})}
+	p := &rawPeer{t: t, conn: conn, legs: map[string]rawParty{}, done: make(chan struct{})}
 	go p.read()
 	t.Cleanup(func() {
 		_ = conn.Close()
@@ -58,7 +65,8 @@ func newRawPeer(t *testing.T) *rawPeer {
 
 func (p *rawPeer) trunk() string { return "sip:" + p.conn.LocalAddr().String() + ";transport=udp" }
 
-// expect prepares for a call; the key is the part of the Call-ID before @.
+// expect prepares for a call; the key is the part of the Call-ID before @, or the
+// provider's id.
 func (p *rawPeer) expect(key string, edit func(*rawLeg)) *rawLeg {
 	l := &rawLeg{peer: p, invited: make(chan struct{}), byesIn: map[string]bool{}}
 	if edit != nil {
@@ -91,6 +99,10 @@ func (p *rawPeer) read() {
 		key, _, _ := strings.Cut(header(msg, "Call-ID"), "@")
 		p.mu.Lock()
 		l := p.legs[key]
+		if wacid := header(msg, "X-Callctl-Wacid"); l == nil && wacid != "" {
+			l = p.legs[wacid]
+			p.legs[key] = l
+		}
 		if l == nil {
 			p.odd = append(p.odd, msg)
 		}
@@ -105,6 +117,10 @@ func (l *rawLeg) on(msg string, from *net.UDPAddr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	method, _, _ := strings.Cut(msg, " ")
+	l.heard = append(l.heard, msg)
+	if l.script != nil && l.script(l, msg, from) {
+		return
+	}
 	switch method {
 	case "INVITE":
 		if l.invite != "" {
@@ -146,7 +162,7 @@ func (l *rawLeg) on(msg string, from *net.UDPAddr) {
 
 const rawSDP = "v=0\r\no=raw 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
 
-func (l *rawLeg) reply(req, status, body string) {
+func (l *rawLeg) reply(req, status, body string, extra ...string) {
 	to := header(req, "To")
 	if !strings.Contains(to, "tag=") {
 		to += ";tag=raw"
@@ -154,6 +170,9 @@ func (l *rawLeg) reply(req, status, body string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "SIP/2.0 %s\r\nVia: %s\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %s\r\nContact: <sip:1001@%s>\r\n",
 		status, header(req, "Via"), header(req, "From"), to, header(req, "Call-ID"), header(req, "CSeq"), l.peer.conn.LocalAddr())
+	for _, h := range extra {
+		b.WriteString(h + "\r\n")
+	}
 	if body != "" {
 		b.WriteString("Content-Type: application/sdp\r\n")
 	}
@@ -195,6 +214,15 @@ func (l *rawLeg) pickUp() {
 	}
 }
 
+func (l *rawLeg) refuse(status string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.invite != "" && l.final == 0 {
+		_, _ = fmt.Sscan(status, &l.final)
+		l.reply(l.invite, status, "")
+	}
+}
+
 func (l *rawLeg) bye() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -232,4 +260,17 @@ func (l *rawLeg) clean() string {
 		return "our BYE was not answered"
 	}
 	return ""
+}
+
+// all are the messages heard of a method, repetitions too.
+func (l *rawLeg) all(method string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []string
+	for _, m := range l.heard {
+		if strings.HasPrefix(m, method+" ") {
+			out = append(out, m)
+		}
+	}
+	return out
 }

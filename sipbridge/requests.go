@@ -3,6 +3,7 @@ package sipbridge
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
@@ -93,6 +94,8 @@ func (a *userAgent) exchange(req *sip.Request) (*sip.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	deadline := time.NewTimer(a.giveUp)
+	defer deadline.Stop()
 	for {
 		select {
 		case res := <-tx.Responses():
@@ -101,46 +104,53 @@ func (a *userAgent) exchange(req *sip.Request) (*sip.Response, error) {
 			}
 		case <-tx.Done():
 			return nil, fmt.Errorf("%w: %w", errNoFinal, tx.Err())
+		case <-deadline.C:
+			tx.Terminate()
+			return nil, errNoFinal
 		case <-a.closed:
 			tx.Terminate()
-			return nil, errLoopStopped
+			return nil, errClosed
 		}
 	}
 }
 
-// bye ends a dialog and waits for the answer, answering one digest challenge.
+// bye ends a dialog and waits for the answer; digest challenges are answered. Any
+// other final response ends the dialog too (RFC 3261 section 15.1.1).
 func (a *userAgent) bye(d *dialog, cseq uint32, c Cause) error {
-	req := a.inDialog(d, sip.BYE, cseq)
-	req.AppendHeader(reasonHeader(c))
-	req.SetBody(nil)
-	res, err := a.exchange(req)
-	if err != nil {
-		return err
+	var auth sip.Header
+	for try := 0; ; try++ {
+		req := a.inDialog(d, sip.BYE, cseq+uint32(try)) //nolint:gosec // a handful
+		if auth != nil {
+			req.AppendHeader(auth)
+		}
+		req.AppendHeader(reasonHeader(c))
+		req.SetBody(nil)
+		res, err := a.exchange(req)
+		if err != nil {
+			return err
+		}
+		if !challenged(res) {
+			return nil
+		}
+		if auth, err = a.answerChallenge(res, req, try); err != nil {
+			return err
+		}
 	}
-	if res.StatusCode != sip.StatusUnauthorized && res.StatusCode != sip.StatusProxyAuthRequired {
-		return nil
-	}
-	ch, err := challengeOf(res)
-	if err != nil {
-		return err
-	}
-	again := a.inDialog(d, sip.BYE, cseq+1)
-	auth, err := ch.credentials(sip.BYE, again.Recipient.String(), a.trunk.Username, a.trunk.Password)
-	if err != nil {
-		return err
-	}
-	again.AppendHeader(auth)
-	again.AppendHeader(reasonHeader(c))
-	again.SetBody(nil)
-	_, err = a.exchange(again)
-	return err
 }
 
-// ack acknowledges a 2xx (RFC 3261 section 13.2.2.4): it is no transaction.
+// ack acknowledges a 2xx (RFC 3261 section 13.2.2.4): it is no transaction. Like
+// transaction it may look names up and connect.
 func (a *userAgent) ack(d *dialog, inviteCSeq uint32) error {
 	req := a.inDialog(d, sip.ACK, inviteCSeq)
 	req.SetBody(nil)
-	if err := a.client.WriteRequest(req, asBuilt); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	defer cancel()
+	conn, err := a.ua.TransportLayer().ClientRequestConnection(ctx, req)
+	if err != nil {
+		return fmt.Errorf("send ACK: %w", err)
+	}
+	defer func() { _, _ = conn.TryClose() }()
+	if err := conn.WriteMsg(req); err != nil {
 		return fmt.Errorf("send ACK: %w", err)
 	}
 	return nil

@@ -61,9 +61,26 @@ func (t *tombstones) prune() {
 	}
 }
 
+// ended says whether the call of an id was ours and is over.
+func (t *tombstones) ended(wacid string) bool {
+	m := t.peek(wacid)
+	return m != nil && m.ended
+}
+
 func (t *tombstones) bury(wacid string) { t.get(wacid).ended = true }
 
 func (t *tombstones) lose(callID string) { t.get(callID).lost = true }
+
+// found says whether an event shows that a call exists whose connect was given up
+// as lost, once.
+func (t *tombstones) found(e Event) bool {
+	m := t.peek(e.Opaque)
+	if e.Opaque == "" || m == nil || !m.lost || e.Kind == CarrierTerminated || e.Kind == CarrierRejected {
+		return false
+	}
+	m.lost = false
+	return true
+}
 
 // hold keeps an event for a call that is not known yet.
 func (t *tombstones) hold(e Event) {

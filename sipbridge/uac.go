@@ -35,12 +35,13 @@ type uac struct {
 	cseq       uint32
 	invite     *sip.Request
 	tx         sip.ClientTransaction
-	challenged bool
+	challenges int // answered
 	ending     *Cause
 	cancelSent bool
 	giveUp     *time.Timer
 	dialog     *dialog
-	busy       int // requests of ours whose answer is awaited
+	acked      chan struct{} // closed once the last ACK was sent
+	busy       int           // requests of ours whose answer is awaited
 }
 
 // newUAC prepares a leg to the agent; start sends it.
@@ -139,7 +140,7 @@ func (u *uac) onResponse(req *sip.Request, res *sip.Response) {
 	case req != u.invite || u.phase == uacAnswered || u.phase == uacDone:
 	case res.IsProvisional():
 		u.onProvisional(res)
-	case res.StatusCode == sip.StatusUnauthorized || res.StatusCode == sip.StatusProxyAuthRequired:
+	case challenged(res):
 		u.onChallenge(req, res)
 	default:
 		u.failed(req, res.StatusCode)
@@ -158,21 +159,16 @@ func (u *uac) onProvisional(res *sip.Response) {
 }
 
 func (u *uac) onChallenge(req *sip.Request, res *sip.Response) {
-	if u.ending != nil || u.ua.trunk.Username == "" {
+	if u.ending != nil {
 		u.failed(req, res.StatusCode)
 		return
 	}
-	ch, err := challengeOf(res)
-	if err != nil || (u.challenged && !ch.stale) {
-		u.failed(req, res.StatusCode)
-		return
-	}
-	u.challenged = true
-	auth, err := ch.credentials(sip.INVITE, u.target.String(), u.ua.trunk.Username, u.ua.trunk.Password)
+	auth, err := u.ua.answerChallenge(res, req, u.challenges)
 	if err != nil {
 		u.failed(req, res.StatusCode)
 		return
 	}
+	u.challenges++
 	u.phase = uacCalling
 	u.send(auth)
 }
@@ -210,14 +206,22 @@ func (u *uac) onSuccess(res *sip.Response) {
 	u.events.legAnswered(sdp)
 }
 
+// acknowledge sends the ACK beside the loop, after the one before it: it may have
+// to connect.
 func (u *uac) acknowledge() {
-	d, cseq := u.dialog, u.dialog.cseq
-	if u.invite != nil {
-		cseq = u.cseq
-	}
-	if err := u.ua.ack(d, cseq); err != nil {
-		u.ua.log.Warn("ACK not sent", "error_class", errorClass(err))
-	}
+	d, cseq, before, sent := u.dialog, u.cseq, u.acked, make(chan struct{})
+	u.acked = sent
+	u.busy++
+	u.host.spawn(func() {
+		if before != nil {
+			<-before
+		}
+		if err := u.ua.ack(d, cseq); err != nil {
+			u.ua.log.Warn("ACK not sent", "error_class", errorClass(err))
+		}
+		close(sent)
+		u.host.post(func() { u.busy-- })
+	})
 }
 
 // failed ends the leg before an answer.
@@ -256,14 +260,15 @@ func (u *uac) hangUp(c Cause) {
 	}
 }
 
+// bye ends the dialog, after its ACK.
 func (u *uac) bye(c Cause) {
-	d := u.dialog
+	d, acked := u.dialog, u.acked
 	u.phase = uacDone
 	u.ua.dialogs.remove(d.id)
-	d.cseq = u.cseq + 1
-	cseq := d.cseq
+	cseq := u.cseq + 1
 	u.busy++
 	u.host.spawn(func() {
+		<-acked
 		if err := u.ua.bye(d, cseq, c); err != nil {
 			u.ua.log.Warn("BYE not answered", "error_class", errorClass(err))
 		}

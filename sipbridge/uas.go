@@ -27,6 +27,7 @@ type uas struct {
 	tag    string
 	number string // user part of the Request-URI
 	caller string // user part of From
+	sdp    string // our answer
 
 	phase     uasPhase
 	ending    *Cause
@@ -115,8 +116,8 @@ func (u *uas) ringing() {
 	}
 }
 
-// answer sends 200 with our SDP; the call hears legConfirmed or legUnconfirmed.
-func (u *uas) answer(sdp string) {
+// answer sends 200 with our SDP, once; the call hears legConfirmed or legUnconfirmed.
+func (u *uas) answer() {
 	if u.phase != uasRinging || u.cancelled.Load() {
 		return
 	}
@@ -127,12 +128,12 @@ func (u *uas) answer(sdp string) {
 	}
 	u.dialog, u.phase = d, uasAnswered
 	u.ua.dialogs.add(&peer{
-		id: d.id, sdp: sdp, peerSDP: string(u.req.Body()), lastCSeq: u.req.CSeq().SeqNo,
+		id: d.id, sdp: u.sdp, peerSDP: string(u.req.Body()), lastCSeq: u.req.CSeq().SeqNo,
 		onBye: func() { u.host.post(u.onBye) },
 		onACK: u.onACK,
 	})
 	u.busy++
-	u.final <- u.ua.okWithSDP(u.req, sdp)
+	u.final <- u.ua.okWithSDP(u.req, u.sdp)
 }
 
 func (u *uas) onACK(cseq uint32) {
@@ -213,11 +214,9 @@ func (u *uas) bye(c Cause) {
 	d := u.dialog
 	u.phase = uasDone
 	u.ua.dialogs.remove(d.id)
-	d.cseq++
-	cseq := d.cseq
 	u.busy++
 	u.host.spawn(func() {
-		if err := u.ua.bye(d, cseq, c); err != nil {
+		if err := u.ua.bye(d, 1, c); err != nil {
 			u.ua.log.Warn("BYE not answered", "error_class", errorClass(err))
 		}
 		u.host.post(func() { u.busy-- })

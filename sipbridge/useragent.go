@@ -1,6 +1,7 @@
 package sipbridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +80,7 @@ type userAgent struct {
 }
 
 func newUserAgent(cfg Config, trunk peerTrunk, log *slog.Logger) (*userAgent, error) {
-	a := &userAgent{trunk: trunk, log: log, sources: newSources(trunk.host), giveUp: giveUp, closed: make(chan struct{})}
+	a := &userAgent{trunk: trunk, log: log, sources: newSources(trunk.host), giveUp: cmp.Or(cfg.giveUp, giveUp), closed: make(chan struct{})}
 	a.dialogs.live = map[dialogID]*peer{}
 	a.dialogs.invites = map[string]struct{}{}
 	if err := a.listen(cfg.Listen); err != nil {
@@ -226,8 +227,9 @@ func (a *userAgent) serve(ctx context.Context, failed chan<- error) {
 }
 
 // ready waits until sipgo knows the UDP sockets as its own: a request sent before
-// that would try to bind the address again and fail.
-func (a *userAgent) ready(ctx context.Context) error {
+// that would try to bind the address again and fail. A socket that breaks
+// meanwhile ends the waiting.
+func (a *userAgent) ready(ctx context.Context, broken <-chan error) error {
 	for _, s := range a.sockets {
 		for s.packet != nil {
 			c, err := a.ua.TransportLayer().GetConnection("udp", s.addr().String())
@@ -237,7 +239,9 @@ func (a *userAgent) ready(ctx context.Context) error {
 			}
 			select {
 			case <-ctx.Done():
-				return ctx.Err()
+				return context.Canceled
+			case err := <-broken:
+				return err
 			case <-time.After(time.Millisecond):
 			}
 		}
