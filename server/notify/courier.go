@@ -27,7 +27,8 @@ type courier struct {
 	n    *Notifier
 	sub  Subscription
 	key  []byte
-	read int64 // everything up to this index was delivered or is not wanted
+	read int64                       // everything up to this index was delivered or is not wanted
+	wait *backoff.ExponentialBackOff // between the tries of one entry
 }
 
 func (n *Notifier) newCourier(s Subscription) (*courier, error) {
@@ -35,7 +36,7 @@ func (n *Notifier) newCourier(s Subscription) (*courier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &courier{n: n, sub: s, key: key, read: s.Delivered}, nil
+	return &courier{n: n, sub: s, key: key, read: s.Delivered, wait: newBackOff()}, nil
 }
 
 // run delivers until ctx ends, or until the subscription is disabled. When the
@@ -71,7 +72,8 @@ func (c *courier) follow(ctx context.Context) {
 }
 
 // step delivers the next entries. It fails when the log cannot be read, and when
-// ctx ends first.
+// ctx ends first. An entry that was not taken is read again for its next try,
+// because its payload may have been erased meanwhile.
 func (c *courier) step(ctx context.Context) error {
 	entries, err := c.n.cfg.Log.Entries(ctx, audit.Query{After: c.read, Limit: page})
 	if err != nil {
@@ -79,12 +81,9 @@ func (c *courier) step(ctx context.Context) error {
 	}
 	for _, e := range entries {
 		if c.sub.wants(e.Kind) {
-			if err := c.deliver(ctx, e); err != nil {
+			if taken, err := c.deliver(ctx, e); err != nil || !taken {
 				return err
 			}
-		}
-		if c.sub.State == Disabled {
-			return nil
 		}
 		c.read = e.Index
 	}
@@ -95,42 +94,39 @@ func (c *courier) step(ctx context.Context) error {
 	return nil
 }
 
-// deliver posts one entry until it is taken, the subscription is disabled, or
-// ctx ends.
-func (c *courier) deliver(ctx context.Context, e audit.Entry) error {
+// deliver tries one entry once. When it was not taken, and the subscription is not
+// disabled by that, it waits until the next try is due.
+func (c *courier) deliver(ctx context.Context, e audit.Entry) (taken bool, err error) {
 	body, err := encode(c.n.cfg.Log.Origin(), e)
 	if err != nil {
-		return err
+		return false, err
 	}
-	for pause := newBackOff(); ; {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		a := c.n.post(ctx, c.sub.URL, c.key, eventID(e), body)
-		if a.taken {
-			c.taken(ctx, e.Index)
-			return nil
-		}
-		wait := c.failed(ctx, e, a, pause)
-		if c.sub.State == Disabled {
-			return nil
-		}
-		if err := sleep(ctx, wait); err != nil {
-			return err
-		}
+	if err := ctx.Err(); err != nil {
+		return false, err
 	}
+	a := c.n.post(ctx, c.sub.URL, c.key, eventID(e), body)
+	if a.taken {
+		c.taken(ctx, e.Index)
+		return true, nil
+	}
+	wait := c.failed(ctx, e, a)
+	if c.sub.State == Disabled {
+		return false, nil
+	}
+	return false, sleep(ctx, wait)
 }
 
 // taken moves the subscription's place in the log. When that cannot be written
 // the next delivery writes it; after a crash before that, this one is repeated.
 func (c *courier) taken(ctx context.Context, index int64) {
 	c.sub.Delivered, c.sub.State, c.sub.FailingSince, c.sub.Problem = index, Active, time.Time{}, ""
+	c.wait.Reset()
 	c.keep(ctx, sqlDelivered, index, c.sub.ID)
 }
 
 // failed notes a failed try and says how long to wait for the next; it disables
 // the subscription when there is none.
-func (c *courier) failed(ctx context.Context, e audit.Entry, a answer, pause backoff.BackOff) time.Duration {
+func (c *courier) failed(ctx context.Context, e audit.Entry, a answer) time.Duration {
 	now := c.n.cfg.Now()
 	first := c.sub.FailingSince.IsZero()
 	if first {
@@ -147,7 +143,7 @@ func (c *courier) failed(ctx context.Context, e audit.Entry, a answer, pause bac
 		c.sub.State, c.sub.Problem = Failing, a.problem
 		c.keep(ctx, sqlFailing, c.sub.FailingSince.UnixMilli(), a.problem, c.sub.ID)
 	}
-	return min(max(pause.NextBackOff(), a.retryAfter), left)
+	return min(max(c.wait.NextBackOff(), a.retryAfter), left)
 }
 
 func (c *courier) disable(ctx context.Context, a answer) {

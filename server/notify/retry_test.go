@@ -20,16 +20,17 @@ var auditAll = audit.Query{After: -1, Limit: 10000}
 
 // wire is a receiver without sockets, so that hours pass at once.
 type wire struct {
-	mu    sync.Mutex
-	tries []time.Time
-	reply func(try int) (status int, header http.Header, err error)
+	mu     sync.Mutex
+	tries  []time.Time
+	bodies []string
+	reply  func(try int) (status int, header http.Header, err error)
 }
 
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
-	_, _ = io.Copy(io.Discard, r.Body)
+	body, _ := io.ReadAll(r.Body)
 	_ = r.Body.Close()
 	w.mu.Lock()
-	w.tries = append(w.tries, time.Now())
+	w.tries, w.bodies = append(w.tries, time.Now()), append(w.bodies, string(body))
 	status, header, err := w.reply(len(w.tries))
 	w.mu.Unlock()
 	if err != nil {
@@ -238,4 +239,41 @@ func TestSleepEndsWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, sleep(ctx, time.Hour), context.Canceled)
+}
+
+// What is erased between two tries is not sent by the second.
+func TestErasedBetweenTries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		w := &wire{reply: func(try int) (int, http.Header, error) {
+			if try == 1 {
+				return 503, http.Header{"Retry-After": {"3600"}}, nil
+			}
+			return 204, nil, nil
+		}}
+		n, stop := w.start(t, h)
+		h.subscribe(t, n, "https://example.com", "call.")
+		h.add(t, "call.one")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.NoError(t, h.log.Update(t.Context(), func(ctx context.Context, tx *audit.Tx) error {
+			for _, q := range []string{
+				"UPDATE audit_entries SET sealed = NULL WHERE subject = 's-alice'",
+				"UPDATE audit_subjects SET wrapped_key = NULL WHERE subject = 's-alice'",
+			} {
+				if _, err := tx.ExecContext(ctx, q); err != nil {
+					return err
+				}
+			}
+			_, err := tx.Append(ctx, audit.Record{Kind: audit.KindErased, Subject: "s-alice"})
+			return err
+		}))
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		stop()
+		require.Len(t, w.bodies, 2)
+		require.Contains(t, w.bodies[0], `"data":{"kind":"call.one"}`)
+		require.NotContains(t, w.bodies[1], "data")
+		require.Contains(t, w.bodies[1], `"type":"callctl.call.one"`)
+	})
 }
