@@ -1,7 +1,6 @@
 package permissions
 
 import (
-	"context"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -39,7 +38,7 @@ func TestEveryQueryIsAnIndexedLookUp(t *testing.T) {
 // plan is what SQLite does for a query, step by step.
 func plan(t *testing.T, db *migrations.DB, query string) (steps []string) {
 	t.Helper()
-	rows, err := db.Write.QueryContext(context.Background(), "EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...)
+	rows, err := db.Write.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, rows.Close()) }()
 	for rows.Next() {

@@ -117,28 +117,9 @@ func (l *Ledger) store(ctx context.Context, tx *audit.Tx, r *recording) error {
 	if err := r.takesEffect(ctx, tx); err != nil {
 		return err
 	}
-	p := l.pack(r.Pair.Business, tx.Now())
-	payload := recorded{
-		Event: r.Event, Business: r.Pair.Business, User: r.Pair.User, Aliases: r.Aliases, RulePack: p.cite(),
-	}
-	if len(r.Text) > maxText {
-		payload.Text, payload.Cut = strings.ToValidUTF8(r.Text[:maxText], ""), len(r.Text)
-	}
-	if !r.claimed.IsZero() {
-		payload.Claimed = &r.claimed
-	}
-	if r.Kind == OptedOut && r.Ref != "" {
-		payload.Words = l.words.version
-	}
-	var events []Event
-	if !r.stateless() {
-		var err error
-		if events, err = stateEvents(ctx, tx, r.subject, r.Pair.Business); err != nil {
-			return err
-		}
-		payload.Before = standingOf(project(r.Pair, r.subject, events, p, tx.Now()))
-		events = append(events, r.Event)
-		payload.After = standingOf(project(r.Pair, r.subject, events, p, tx.Now()))
+	payload, events, err := l.payload(ctx, tx, r)
+	if err != nil {
+		return err
 	}
 	index, err := tx.Append(ctx, audit.Record{Kind: auditKind(r.Kind), Subject: r.subject, Payload: payload})
 	if err != nil {
@@ -160,6 +141,35 @@ func (l *Ledger) store(ctx context.Context, tx *audit.Tx, r *recording) error {
 		return nil
 	}
 	return l.refresh(ctx, tx, r, r.Pair.Business, events)
+}
+
+// payload is what the audit keeps of an event, and the events of its pair with
+// the new one among them; none when the event bears on no permission.
+func (l *Ledger) payload(ctx context.Context, tx *audit.Tx, r *recording) (recorded, []Event, error) {
+	p := l.pack(r.Pair.Business, tx.Now())
+	payload := recorded{
+		Event: r.Event, Business: r.Pair.Business, User: r.Pair.User, Aliases: r.Aliases, RulePack: p.cite(),
+	}
+	if len(r.Text) > maxText {
+		payload.Text, payload.Cut = strings.ToValidUTF8(r.Text[:maxText], ""), len(r.Text)
+	}
+	if !r.claimed.IsZero() {
+		payload.Claimed = &r.claimed
+	}
+	if r.Kind == OptedOut && r.Ref != "" {
+		payload.Words = l.words.version
+	}
+	if r.stateless() {
+		return payload, nil, nil
+	}
+	events, err := stateEvents(ctx, tx, r.subject, r.Pair.Business)
+	if err != nil {
+		return payload, nil, err
+	}
+	payload.Before = standingOf(project(r.Pair, r.subject, events, p, tx.Now()))
+	events = append(events, r.Event)
+	payload.After = standingOf(project(r.Pair, r.subject, events, p, tx.Now()))
+	return payload, events, nil
 }
 
 // insert keeps the event without its text, which only the audit holds.
