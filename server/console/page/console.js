@@ -1,7 +1,7 @@
 // The console: sign in, four panels, and the event stream that keeps them fresh.
 
 import { Problem, events, request, token } from "./api.js";
-import { Table, button, element, span, state, text, time } from "./table.js";
+import { Table, button, kind, span, state, text, time } from "./table.js";
 
 const page = 25; // items of a panel
 const tailLength = 200; // audit entries shown
@@ -111,8 +111,8 @@ const callbacks = new Panel({
 const panels = [calls, permissions, callbacks];
 
 // touched are the panels that an entry of the audit log may have changed.
-function touched(kind) {
-  switch (kind.split(".")[0]) {
+function touched(entry) {
+  switch (entry.kind.split(".")[0]) {
     case "call":
     case "decision":
       return [calls, permissions];
@@ -218,7 +218,7 @@ class Session {
     at("size").textContent = String(entry.index + 1);
     tail.add(entry);
     this.grown = true;
-    touched(entry.kind).forEach((p) => this.stale.add(p));
+    touched(entry).forEach((p) => this.stale.add(p));
     this.soon ||= setTimeout(() => this.refresh(), gather);
   }
 
@@ -265,7 +265,7 @@ class Session {
 // tail is the end of the audit log, newest first.
 const tail = {
   entries: [],
-  table: new Table(at("audit"), (e) => e.index, (e) => [text(String(e.index)), time(e.time), text(e.kind)]),
+  table: new Table(at("audit"), (e) => e.index, (e) => [text(String(e.index)), time(e.time), kind(e.kind)]),
   add(entry) {
     this.entries.unshift(entry);
     this.entries.length = Math.min(this.entries.length, tailLength);

@@ -79,6 +79,13 @@ export function element(name, attributes = {}, text = "") {
 // stands beside it.
 export const text = (s) => element("bdi", {}, s || "–");
 
+// kind is the kind of an entry, which a narrow column may break after . and _.
+export function kind(s) {
+  const e = element("bdi");
+  s.split(/(?<=[._])/).forEach((part, i) => e.append(...(i ? [element("wbr")] : []), part));
+  return e;
+}
+
 // state is a word with a colour; the colour only repeats the word.
 export const state = (s) => element("span", { class: "state", "data-state": s }, s.replaceAll("_", " "));
 
