@@ -277,3 +277,26 @@ func TestErasedBetweenTries(t *testing.T) {
 		require.Contains(t, w.bodies[1], `"type":"callctl.call.one"`)
 	})
 }
+
+// Each entry's waits begin small again, however long the one before it took.
+func TestWaitsBeginAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		const hard = 20
+		w := &wire{reply: func(try int) (int, http.Header, error) {
+			if try <= hard || try == hard+2 {
+				return 500, nil, nil
+			}
+			return 204, nil, nil
+		}}
+		n, stop := w.start(t, h)
+		h.subscribe(t, n, "https://example.com", "call.")
+		h.add(t, "call.one", "call.two")
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		stop()
+		require.Equal(t, hard+3, w.count())
+		require.Greater(t, w.tries[hard].Sub(w.tries[0]), time.Hour)
+		require.LessOrEqual(t, w.tries[hard+2].Sub(w.tries[hard+1]), time.Second)
+	})
+}
