@@ -1,7 +1,8 @@
 #!/bin/sh
-# Installs the programs that the tests use as real peers: SIPp, baresip, and ip
-# for the network namespace that baresip needs. As root on Debian it installs
-# what is missing; elsewhere it says what to install. Exits 0 when all are there.
+# Installs the programs that the tests use as real peers: SIPp, baresip, ip for
+# the network namespace that baresip needs, and Chromium for the console. As root
+# on Debian it installs what is missing; elsewhere it says what to install. Exits
+# 0 when all are there.
 set -eu
 
 PATH=$PATH:/usr/sbin:/sbin # where Debian has ip
@@ -12,6 +13,7 @@ need() { # command package
 need sipp sip-tester
 need baresip baresip-core
 need ip iproute2
+need chromium chromium
 need gcc "gcc libc6-dev"
 
 if [ -z "$missing" ]; then

@@ -9,7 +9,7 @@ if sh scripts/peers.sh; then
 	CALLCTL_PEERS=required
 else
 	CALLCTL_PEERS=""
-	echo "test: the tests against SIPp and baresip are SKIPPED" >&2
+	echo "test: the tests against SIPp, baresip and Chromium are SKIPPED" >&2
 fi
 export CALLCTL_PEERS
 
