@@ -11,10 +11,11 @@ import (
 // [Bridge.Ready] are kept, at most 1,000 of them, and taken then; after the end of
 // Run they are dropped.
 //
-// A call that was live when the process died has no record, and nothing of it is
-// known here: its late events are ignored (a terminate leaves a log line), and a
-// repeat of its connect rings again while it is fresh. The ledger settles its
-// attempt at the next start.
+// A call that was live when the process died has no record. One of ours is
+// terminated at its next event when [Bridge.Abandon] named it, and the ledger
+// settles its attempt at the next start. Of a user's nothing is known here: its
+// late events are ignored (a terminate leaves a log line), and a repeat of its
+// connect rings again while it is fresh.
 func (b *Bridge) Deliver(ctx context.Context, e Event) {
 	if e.Wacid == "" || b.hold(e) {
 		return
@@ -79,7 +80,7 @@ func (b *Bridge) receive(ctx context.Context, e Event) {
 // also when an earlier process wrote it.
 func (b *Bridge) recorded(ctx context.Context, e Event) bool {
 	var n int
-	if err := b.cfg.Read.QueryRowContext(ctx, sqlRecorded, e.Wacid, e.Account).Scan(&n); err != nil {
+	if err := b.cfg.Read.QueryRowContext(ctx, sqlRecorded, e.Wacid, e.Account, string(UserInitiated)).Scan(&n); err != nil {
 		b.log.Error("cannot tell whether this user's call is over; taking it", "error", err)
 	}
 	return n > 0

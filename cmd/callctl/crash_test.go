@@ -358,3 +358,28 @@ func (w *town) redeliver(body []byte) {
 	})
 	require.Equal(w.t, http.StatusOK, code)
 }
+
+// TestKilledWhileItRings: the user picks up a call of a process that is dead.
+// Nobody is there to talk to them, so the next process ends the call as soon as
+// it hears of it.
+func TestKilledWhileItRings(t *testing.T) {
+	w := newTown(t, meta.Limits{})
+	w.pbx.SetExtension(townAgent, pbx.Extension{})
+	w.start()
+	digits := digitsOf(1)
+	w.allow(digits, handset.Behaviour{RingFor: 2 * time.Second})
+	cb := w.callBack(digits, "user_first")
+	_, err := w.meta.WaitCall(t.Context(), func(c meta.Call) bool { return c.State == "ringing" })
+	require.NoError(t, err)
+	w.daemon.kill()
+	w.start()
+	w.settledUnknown(digits, cb.ID)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	call, err := w.meta.WaitCall(ctx, func(c meta.Call) bool { return !c.Ended.IsZero() })
+	require.NoError(t, err)
+	require.Equal(t, "business", call.EndedBy, "%+v", call)
+	require.Len(t, w.connects(digits), 1)
+	require.Empty(t, all[townCall](w, "/v1/calls?state=ended"), "its outcome stays unknown")
+	w.stop()
+}

@@ -36,8 +36,15 @@ func (c serveCmd) Run(ctx context.Context, t *terminal) (err error) {
 // cleanly), confirmations, the audit's last checkpoint. The database is closed
 // by close.
 func (d *daemon) Run(ctx context.Context) error {
+	left, err := d.ledger.OpenAttempts(ctx)
+	if err != nil {
+		return fmt.Errorf("read open attempts: %w", err)
+	}
 	if _, err := d.ledger.Recover(ctx); err != nil {
 		return fmt.Errorf("recover attempts: %w", err)
+	}
+	if d.bridge != nil {
+		d.bridge.Abandon(left...)
 	}
 	p := newParts(d.logger, stopTimeout)
 	p.start(ctx, "WAL checkpoints", d.db.RunCheckpoints)
@@ -56,7 +63,7 @@ func (d *daemon) Run(ctx context.Context) error {
 	p.start(ctx, "purge", d.purge)
 	d.server.SetReady(true)
 	d.logger.Info("ready", "api", d.api.Addr().String(), "admin", d.admin.Addr().String(), "sip", d.sipAddrs())
-	err := p.wait(ctx)
+	err = p.wait(ctx)
 	d.server.SetReady(false)
 	return errors.Join(err, p.stop())
 }
