@@ -128,9 +128,9 @@ func (h *house) open() {
 func (h *house) start() {
 	h.t.Helper()
 	ctx, cancel := context.WithCancel(h.t.Context())
+	h.cancel = cancel
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
-	h.cancel = cancel
 	h.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {

@@ -153,9 +153,8 @@ func TestStoppingWithinTheClaim(t *testing.T) {
 		h := newHouse(t)
 		h.grant()
 		c := h.add(callback.Callback{NotBefore: in(time.Minute)})
-		h.start()
-		synctest.Wait()
 		h.named = func() { h.cancel() }
+		h.start()
 		time.Sleep(2 * time.Minute)
 		h.stop()
 		require.Equal(t, callback.Pending, h.get(c.ID).State)
