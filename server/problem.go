@@ -199,7 +199,11 @@ func reasonFor(status int) string {
 // key is named by its parent, the words of parsers are dropped.
 func fieldError(d *huma.ErrorDetail) FieldError {
 	f := FieldError{Location: mask(d.Location), Message: mask(d.Message)}
+	missing, isMissing := strings.CutPrefix(d.Message, "expected required property ")
 	switch {
+	case isMissing: // the name is the document's, not the sender's
+		name, _, _ := strings.Cut(missing, " ")
+		return FieldError{Location: mask(d.Location) + "." + name, Message: "is missing"}
 	case d.Message == "unexpected property":
 		f.Location = "body" + strings.TrimPrefix(mask(parent(d.Location)), "body")
 	case d.Location == "body":

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/callctl/callctl/server"
 )
 
 // No error repeats what was sent: it may be a phone number.
@@ -59,4 +61,14 @@ func TestBodyLimit(t *testing.T) {
 	big := map[string]any{"business": business, "user": customer, "purpose": string(make([]byte, 100<<10))}
 	require.Equal(t, http.StatusRequestEntityTooLarge, w.as("read", http.MethodPost, "/v1/decisions", big).status)
 	require.Equal(t, http.StatusRequestEntityTooLarge, w.as("read", http.MethodPost, "/v1/decisions", big, "Idempotency-Key", "k").status)
+}
+
+// A field that is missing is named: the name is ours, not the sender's.
+func TestProblemNamesTheMissingField(t *testing.T) {
+	w := newWorld(t)
+	r := w.as("read", http.MethodPost, "/v1/decisions", map[string]any{"business": business})
+	require.Equal(t, http.StatusUnprocessableEntity, r.status)
+	var p server.Problem
+	r.into(t, &p)
+	require.Equal(t, []server.FieldError{{Location: "body.user", Message: "is missing"}}, p.Errors)
 }
