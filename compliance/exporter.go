@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,13 +67,17 @@ type Exporter struct {
 	running map[string]bool // exports of this process
 }
 
-// NewExporter checks cfg.
+// NewExporter checks cfg and removes packs that an earlier process left half
+// written.
 func NewExporter(cfg Config) (*Exporter, error) {
 	if cfg.Log == nil || cfg.Read == nil || cfg.Ledger == nil || cfg.Dir == "" || cfg.Now == nil || cfg.NewID == nil {
 		return nil, fmt.Errorf("%w: Log, Read, Ledger, Dir, Now and NewID are needed", ErrConfig)
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("export directory: %w", err)
+	}
+	if err := removeUnfinished(cfg.Dir); err != nil {
+		return nil, err
 	}
 	return &Exporter{cfg: cfg, running: map[string]bool{}}, nil
 }
@@ -296,9 +301,30 @@ func (x *Exporter) isRunning(id string) bool {
 	return x.running[id]
 }
 
+// unfinished begins the names of packs that are being written.
+const unfinished = ".pack-"
+
+// removeUnfinished removes what an earlier process was writing when it died:
+// personal data that nothing leads to any more.
+func removeUnfinished(dir string) error {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("unfinished packs: %w", err)
+	}
+	for _, f := range files {
+		if !strings.HasPrefix(f.Name(), unfinished) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, f.Name())); err != nil {
+			return fmt.Errorf("unfinished packs: %w", err)
+		}
+	}
+	return nil
+}
+
 // writeFile writes a file of mode 0600 that is whole and durable or not there.
 func writeFile(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".pack-*")
+	f, err := os.CreateTemp(filepath.Dir(path), unfinished+"*")
 	if err != nil {
 		return fmt.Errorf("write pack: %w", err)
 	}

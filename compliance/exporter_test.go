@@ -159,3 +159,17 @@ func TestExportFollowsMergedSubjects(t *testing.T) {
 		require.ErrorAs(t, without(drop), &refused)
 	}
 }
+
+// What a process was writing when it died is personal data that nothing leads to.
+func TestUnfinishedPacksAreRemoved(t *testing.T) {
+	h := newHouse(t)
+	h.story(t)
+	e, _ := h.export(t)
+	dir := filepath.Join(h.dir, "exports")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, ".pack-123"), []byte("half"), 0o600))
+	h.newExporter(t)
+	files, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	require.Equal(t, e.ID+".zip", files[0].Name())
+}

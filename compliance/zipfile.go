@@ -30,23 +30,29 @@ type packFile struct {
 }
 
 // writeZip is the one encoding of files.
-func writeZip(files []packFile) []byte {
-	var out, central bytes.Buffer
+func writeZip(files []packFile) []byte { return bytes.Join(zipParts(files), nil) }
+
+// zipParts is the one encoding of files in pieces, the contents not copied.
+func zipParts(files []packFile) [][]byte {
+	var parts [][]byte
+	var central bytes.Buffer
+	at := 0
 	for _, f := range files {
-		offset := uint32(out.Len())
-		entry := zipEntry(f)
-		put(&out, uint32(localSignature), entry)
-		out.WriteString(f.name)
-		out.Write(f.content)
+		offset, entry := uint32(at), zipEntry(f)
+		var local bytes.Buffer
+		put(&local, uint32(localSignature), entry)
+		local.WriteString(f.name)
+		parts = append(parts, local.Bytes(), f.content)
+		at += local.Len() + len(f.content)
 
 		put(&central, uint32(centralSignature), uint16(zipVersion), entry)
 		put(&central, uint16(0), uint16(0), uint16(0), uint32(0), offset)
 		central.WriteString(f.name)
 	}
-	start, n := uint32(out.Len()), uint16(len(files))
-	out.Write(central.Bytes())
-	put(&out, uint32(endSignature), uint16(0), uint16(0), n, n, uint32(central.Len()), start, uint16(0))
-	return out.Bytes()
+	var end bytes.Buffer
+	n := uint16(len(files))
+	put(&end, uint32(endSignature), uint16(0), uint16(0), n, n, uint32(central.Len()), uint32(at), uint16(0))
+	return append(parts, central.Bytes(), end.Bytes())
 }
 
 // zipEntry is the part that local and central headers share: version needed,
@@ -95,16 +101,15 @@ func readZip(pack []byte, names []string) ([]packFile, error) {
 // compareZip reports the first byte by which a pack differs from the one
 // encoding of its files.
 func compareZip(pack []byte, files []packFile) error {
-	want := writeZip(files)
-	n := min(len(pack), len(want))
-	at := n
-	for i := range n {
-		if pack[i] != want[i] {
-			at = i
+	at, same := 0, true
+	for _, part := range zipParts(files) {
+		n := commonPrefix(pack[at:], part)
+		at += n
+		if same = n == len(part); !same {
 			break
 		}
 	}
-	if at == len(pack) && at == len(want) {
+	if same && at == len(pack) {
 		return nil
 	}
 	name, end := "zip directory", 0
@@ -115,6 +120,19 @@ func compareZip(pack []byte, files []packFile) error {
 		}
 	}
 	return refuse(name, fmt.Sprintf("byte %d of the zip is not as callctl writes it", at))
+}
+
+func commonPrefix(a, b []byte) int {
+	if bytes.HasPrefix(a, b) {
+		return len(b)
+	}
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
 }
 
 // readPack reads the whole pack into memory.
