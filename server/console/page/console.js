@@ -323,7 +323,7 @@ at("sign-in").addEventListener("submit", (e) => {
   at("token").value = "";
   at("sign-in-message").textContent = "";
   enter();
-  at("sign-out").focus();
+  at("calls-title").focus();
 });
 at("sign-out").addEventListener("click", () => leave(""));
 

@@ -75,9 +75,9 @@ export function element(name, attributes = {}, text = "") {
   return e;
 }
 
-// text is a word or a dash. bdi keeps right-to-left text from reordering what
-// stands beside it.
-export const text = (s) => element("bdi", {}, s || "–");
+// text is a word or a dash; a phone number is not broken. bdi keeps right-to-left
+// text from reordering what stands beside it.
+export const text = (s) => element("bdi", /^\+\d{1,15}$/.test(s) ? { class: "number" } : {}, s || "–");
 
 // kind is the kind of an entry, which a narrow column may break after . and _.
 export function kind(s) {
