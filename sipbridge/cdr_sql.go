@@ -7,7 +7,7 @@ const (
 
 	sqlCall = `SELECT audit_idx, record FROM calls WHERE id = ?`
 
-	sqlRecorded = `SELECT COUNT(*) FROM calls WHERE wacid = ? AND account = ?`
+	sqlRecorded = `SELECT COUNT(*) FROM calls WHERE wacid = ? AND account = ? AND direction = ?`
 
 	sqlCalls = `SELECT audit_idx, record FROM calls WHERE audit_idx < ? ORDER BY audit_idx DESC LIMIT ?`
 )

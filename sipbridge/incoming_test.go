@@ -2,12 +2,14 @@ package sipbridge_test
 
 import (
 	"context"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/sipbridge"
 	"github.com/callctl/callctl/testbed/handset"
 	"github.com/callctl/callctl/testbed/pbx"
@@ -163,4 +165,77 @@ func TestDuplicateConnectIsOneCall(t *testing.T) {
 	require.Equal(t, 1, r.bridge.HangUpUser("do_not_call", "US.1", user))
 	require.Equal(t, "do_not_call", r.records(1)[0].Cause)
 	require.Equal(t, 1, r.carrier.count("terminate"))
+}
+
+// TestEventsBeforeRunAreNotLost: HTTP may be up before the SIP sockets are served.
+func TestEventsBeforeRunAreNotLost(t *testing.T) {
+	p := newPBX(t, "udp", pbx.Extension{RingFor: time.Minute})
+	r := idleRig(t, trunkOf(p, "udp"))
+	h := r.phone(handset.Behaviour{Codecs: []string{"pcmu"}})
+	r.ring(h, "wacid.early", time.Now())
+	r.deliver("wacid.gone", sipbridge.CarrierTerminated, func(e *sipbridge.Event) { e.Direction = sipbridge.UserInitiated })
+	r.ring(h, "wacid.gone", time.Now())
+	for range 2000 { // a flood is bounded
+		r.deliver("wacid.unknown", sipbridge.CarrierRinging)
+	}
+	require.Empty(t, r.bridge.Live())
+	select {
+	case <-r.bridge.Ready():
+		require.FailNow(t, "ready before Run")
+	default:
+	}
+	r.run()
+	_, err := p.WaitCall(t.Context(), func(c pbx.Call) bool { return c.State == "ringing" })
+	require.NoError(t, err)
+	require.Equal(t, "wacid.gone", r.records(1)[0].Wacid)
+	r.deliver("wacid.early", sipbridge.CarrierTerminated)
+	require.Equal(t, sipbridge.CauseUserCancelled, r.records(2)[0].Cause)
+	require.Len(t, p.Calls(), 1)
+}
+
+// TestUsersCallRingsOnceAcrossRestarts: the memory of ended calls is the record.
+func TestUsersCallRingsOnceAcrossRestarts(t *testing.T) {
+	p := newPBX(t, "udp", pbx.Extension{Then: "busy"})
+	r := newRig(t, trunkOf(p, "udp"))
+	h := r.phone(handset.Behaviour{Codecs: []string{"pcmu"}})
+	r.ring(h, "wacid.in", time.Now())
+	r.records(1)
+	r.restart()
+	for range 3 {
+		r.ring(h, "wacid.in", time.Now())
+	}
+	r.ring(h, "wacid.next", time.Now())
+	require.Equal(t, "wacid.next", r.records(2)[0].Wacid)
+	require.Len(t, p.Calls(), 2)
+
+	insert := func(index int, direction sipbridge.Direction) error {
+		return r.log.Update(t.Context(), func(ctx context.Context, tx *audit.Tx) error {
+			_, err := tx.ExecContext(ctx, `INSERT INTO calls
+ (audit_idx, id, account, direction, subject, wacid, started_ms, ended_ms, disposition, outcome, cause, record)
+ VALUES (?, ?, 'acme', ?, 's', 'wacid.in', 0, 0, '', '', '', '{}')`, index, strconv.Itoa(index), string(direction))
+			return err
+		})
+	}
+	require.Error(t, insert(1000, sipbridge.UserInitiated), "the database holds it too")
+	require.NoError(t, insert(1001, sipbridge.BusinessInitiated), "our own call must always have its record")
+}
+
+// TestTerminateThatMeetsItsConnect: a terminate that comes while the call is being
+// made ends it; it does not ring on.
+func TestTerminateThatMeetsItsConnect(t *testing.T) {
+	p := newPBX(t, "udp", pbx.Extension{RingFor: time.Minute})
+	var meanwhile func()
+	r := newRig(t, trunkOf(p, "udp"), func(cfg *sipbridge.Config) {
+		cfg.NewID = func() string {
+			meanwhile()
+			return "call-1"
+		}
+	})
+	h := r.phone(handset.Behaviour{Codecs: []string{"pcmu"}})
+	meanwhile = func() {
+		r.deliver("wacid.in", sipbridge.CarrierTerminated, func(e *sipbridge.Event) { e.Direction = sipbridge.UserInitiated })
+	}
+	r.ring(h, "wacid.in", time.Now())
+	require.Equal(t, sipbridge.CauseUserCancelled, r.records(1)[0].Cause)
+	require.Empty(t, p.Calls())
 }

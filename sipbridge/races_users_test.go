@@ -118,6 +118,7 @@ func TestEveryOrderOfAUsersCallEndsClean(t *testing.T) {
 		w.leg = peer.expect(w.wacid, func(l *rawLeg) { l.autoRing, l.glare = n&1 != 0, n&2 != 0 })
 		for _, s := range sequence {
 			w.do(s)
+			unhurried(n)
 		}
 		w.r.bridge.HangUpUser("api", w.user)
 		return within(patience, func() string {
@@ -242,6 +243,7 @@ func TestEveryOrderOfAPBXsCallEndsClean(t *testing.T) {
 		}
 		for _, s := range sequence {
 			w.do(s)
+			unhurried(n)
 		}
 		w.r.bridge.HangUpUser("api", w.user)
 		return within(patience, func() string {

@@ -27,16 +27,18 @@ const (
 	patience = 10 * time.Second
 )
 
-// rig is a running bridge with fakes around it.
+// rig is a bridge with fakes around it.
 type rig struct {
 	t       *testing.T
+	cfg     sipbridge.Config
+	db      *migrations.DB
 	bridge  *sipbridge.Bridge
 	gate    *fakeGate
 	ledger  *fakeLedger
 	carrier *fakeCarrier
 	log     *audit.Log
 	ports   *media.Ports
-	stop    func()
+	stop    func() // ends the bridge
 }
 
 type rigOption func(*sipbridge.Config)
@@ -44,9 +46,18 @@ type rigOption func(*sipbridge.Config)
 // newRig runs a bridge towards the trunk.
 func newRig(t *testing.T, trunk string, opts ...rigOption) *rig {
 	t.Helper()
+	r := idleRig(t, trunk, opts...)
+	r.run()
+	return r
+}
+
+// idleRig makes a bridge that does not run yet.
+func idleRig(t *testing.T, trunk string, opts ...rigOption) *rig {
+	t.Helper()
 	dir := t.TempDir()
 	db, err := migrations.Open(t.Context(), filepath.Join(dir, "callctl.db"))
 	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	log, err := audit.New(t.Context(), audit.Config{
 		Write: db.Write, Read: db.Read, Dir: filepath.Join(dir, "keys"), Origin: "callctl/test", Now: time.Now,
 	})
@@ -54,8 +65,8 @@ func newRig(t *testing.T, trunk string, opts ...rigOption) *rig {
 	loopback := netip.MustParseAddr("127.0.0.1")
 	ports, err := media.NewPorts(media.PortsConfig{Bind: loopback, Public: loopback})
 	require.NoError(t, err)
-	r := &rig{t: t, gate: &fakeGate{}, ledger: &fakeLedger{}, carrier: newFakeCarrier(), log: log, ports: ports}
-	cfg := sipbridge.Config{
+	r := &rig{t: t, db: db, gate: &fakeGate{}, ledger: &fakeLedger{}, carrier: newFakeCarrier(), log: log, ports: ports}
+	r.cfg = sipbridge.Config{
 		Accounts: []sipbridge.Account{{
 			Name: "acme", Business: business, Carrier: r.carrier, Agent: "1001",
 			Codecs: []media.Codec{media.Opus, media.PCMU, media.PCMA},
@@ -65,17 +76,25 @@ func newRig(t *testing.T, trunk string, opts ...rigOption) *rig {
 		Gate:   r.gate, Ledger: r.ledger, Log: log, Read: db.Read, Ports: ports, Logger: testLogger(),
 	}
 	for _, o := range opts {
-		o(&cfg)
+		o(&r.cfg)
 	}
-	r.bridge, err = sipbridge.New(cfg)
+	r.bridge, err = sipbridge.New(r.cfg)
 	require.NoError(t, err)
+	r.stop = func() { require.NoError(t, r.bridge.Close()) }
+	t.Cleanup(func() { r.stop() })
+	return r
+}
+
+// run runs the bridge until the test ends.
+func (r *rig) run() {
+	r.t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- r.bridge.Run(ctx) }()
 	select {
 	case <-r.bridge.Ready():
 	case <-time.After(patience):
-		require.FailNow(t, "bridge does not take calls")
+		require.FailNow(r.t, "bridge does not take calls")
 	}
 	stopped := false
 	r.stop = func() {
@@ -84,13 +103,20 @@ func newRig(t *testing.T, trunk string, opts ...rigOption) *rig {
 		}
 		stopped = true
 		cancel()
-		require.NoError(t, <-ended)
-		require.Empty(t, r.bridge.Live())
-		require.Zero(t, r.ports.Open(), "media sockets left open")
-		require.NoError(t, db.Close())
+		require.NoError(r.t, <-ended)
+		require.Empty(r.t, r.bridge.Live())
+		require.Zero(r.t, r.ports.Open(), "media sockets left open")
 	}
-	t.Cleanup(r.stop)
-	return r
+}
+
+// restart ends the bridge and runs another on the same database.
+func (r *rig) restart() {
+	r.t.Helper()
+	r.stop()
+	var err error
+	r.bridge, err = sipbridge.New(r.cfg)
+	require.NoError(r.t, err)
+	r.run()
 }
 
 func testLogger() *slog.Logger {
@@ -210,7 +236,7 @@ func (r *rig) records(n int) []sipbridge.CDR {
 	var list []sipbridge.CDR
 	require.Eventually(r.t, func() bool {
 		var err error
-		list, _, err = r.bridge.CDRs(context.Background(), 0, "")
+		list, _, err = r.bridge.CDRs(context.Background(), 1000, "")
 		return err == nil && len(list) >= n
 	}, patience, 5*time.Millisecond, "records missing")
 	require.Len(r.t, list, n)
