@@ -17,7 +17,9 @@ const (
 	// pause without its timestamps being mapped anew.
 	resumeSlack = 200 * time.Millisecond
 	// pause is the gap after which frames of our own follow the wall clock again.
-	pause = 100 * time.Millisecond
+	// Shorter ones are jitter: the frames held back are still to come, and a step
+	// of the clock before them would stay as delay.
+	pause = DefaultSilenceAfter
 )
 
 // timeline numbers the packets of one outgoing SSRC: one sequence and one

@@ -70,6 +70,10 @@ func TestOrder(t *testing.T) {
 		}
 		send(0, 2, 1, 1, 4, 3, 3)
 		time.Sleep(time.Second) // those are in the file
+		send(6)
+		time.Sleep(hold - every/2) // overtaken by less than is waited for
+		send(5)
+		time.Sleep(time.Second)
 		send(2)                 // too late
 		r.Tap(User, nil, 1, 0)
 		r.Tap(User, []byte{3}, 2, 0)
@@ -79,9 +83,9 @@ func TestOrder(t *testing.T) {
 		r.Skip(Leg(7))
 		time.Sleep(time.Second)
 		got := audio(t, r.end()[User])
-		require.Equal(t, [][]byte{frame(0), frame(1), frame(2), frame(3), frame(4)}, got[:5])
+		require.Equal(t, [][]byte{frame(0), frame(1), frame(2), frame(3), frame(4), frame(5), frame(6)}, got[:7])
 		f := r.file(User)
-		require.Equal(t, uint64(5), f.Packets)
+		require.Equal(t, uint64(7), f.Packets)
 		require.Equal(t, uint64(3), f.Late)
 		require.Equal(t, uint64(4), f.Dropped)
 	})

@@ -137,11 +137,13 @@ func audio(t *testing.T, b []byte) (packets [][]byte) {
 	require.Equal(t, byte(firstPage), pages[0].kind)
 	require.Equal(t, [][]byte{[]byte("OpusHead\x01\x01\xc0\x03\x80\xbb\x00\x00\x00\x00\x00")}, pages[0].packets)
 	require.Equal(t, [][]byte{[]byte("OpusTags\x07\x00\x00\x00callctl\x00\x00\x00\x00")}, pages[1].packets)
-	var granule int64
+	var granule, before int64
 	for i, p := range pages[2:] {
 		for _, packet := range p.packets {
 			granule += opusSamples(packet)
 		}
+		require.Less(t, granule-before, int64(pageLength+maxDuration), "page %d is longer than a second", i+2)
+		before = granule
 		require.Equal(t, granule, p.granule, "page %d", i+2)
 		want := byte(0)
 		if i == len(pages)-3 {
