@@ -28,6 +28,8 @@ type Config struct {
 	Media MediaConfig `yaml:"media"`
 	// Timeouts bound the steps of a call.
 	Timeouts TimeoutsConfig `yaml:"timeouts"`
+	// Webhooks is about outgoing webhooks.
+	Webhooks WebhooksConfig `yaml:"webhooks"`
 	// Log is what the daemon writes to its standard output.
 	Log LogConfig `yaml:"log"`
 	// Audit is about the tamper-evident log.
@@ -69,6 +71,20 @@ type TimeoutsConfig struct {
 	MediaUp time.Duration `yaml:"media_up"`
 }
 
+// WebhooksConfig is about outgoing webhooks.
+type WebhooksConfig struct {
+	// Networks is where subscriptions may lead: public (https at port 443 of public
+	// addresses, the default) or private (also this machine and private networks, at
+	// any port).
+	Networks string `yaml:"networks" jsonschema:"enum=public,enum=private"`
+}
+
+// The networks of outgoing webhooks.
+const (
+	networksPublic  = "public"
+	networksPrivate = "private"
+)
+
 // LogConfig is what the daemon writes to its standard output.
 type LogConfig struct {
 	// Level is the least level written: debug, info, warn or error.
@@ -98,8 +114,9 @@ func defaultConfig() Config {
 			Stale:     60 * time.Second,
 			MediaUp:   15 * time.Second,
 		},
-		Log:   LogConfig{Level: "info", Format: "text"},
-		Audit: AuditConfig{Origin: "callctl"},
+		Webhooks: WebhooksConfig{Networks: networksPublic},
+		Log:      LogConfig{Level: "info", Format: "text"},
+		Audit:    AuditConfig{Origin: "callctl"},
 	}
 }
 

@@ -35,6 +35,7 @@ func (c *checker) config(cfg *Config) {
 	c.media(cfg)
 	c.timeouts(&cfg.Timeouts)
 	c.oneOf("log.level", cfg.Log.Level, "debug", "info", "warn", "error")
+	c.oneOf("webhooks.networks", cfg.Webhooks.Networks, networksPublic, networksPrivate)
 	c.oneOf("log.format", cfg.Log.Format, "text", "json")
 	if o := cfg.Audit.Origin; o == "" || strings.ContainsAny(o, " +\n\t") {
 		c.addf("audit.origin", "such as callctl/acme", "must be a name without spaces or plus signs")

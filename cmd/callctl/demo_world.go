@@ -114,6 +114,7 @@ func (w *world) config(dir, api, admin string, s demoSecrets) Config {
 	cfg.SIP = SIPConfig{Listen: []string{"udp://127.0.0.1:0", "tcp://127.0.0.1:0"}}
 	cfg.Media = MediaConfig{Bind: "127.0.0.1", RTPPorts: "0-0"}
 	cfg.Audit = AuditConfig{Origin: "callctl/demo"}
+	cfg.Webhooks = WebhooksConfig{Networks: networksPrivate}
 	return cfg
 }
 

@@ -49,6 +49,7 @@ func (d *daemon) Run(ctx context.Context) error {
 	p := newParts(d.logger, stopTimeout)
 	p.start(ctx, "WAL checkpoints", d.db.RunCheckpoints)
 	p.start(ctx, "audit log", d.log.Run)
+	p.start(ctx, "outgoing webhooks", d.notifier.Run)
 	p.start(ctx, "confirmations", d.confirmer.Run)
 	if d.bridge != nil {
 		p.start(ctx, "bridge", d.bridge.Run)

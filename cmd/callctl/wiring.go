@@ -26,6 +26,7 @@ import (
 	"github.com/callctl/callctl/provider/eightx8"
 	"github.com/callctl/callctl/provider/meta"
 	"github.com/callctl/callctl/server"
+	"github.com/callctl/callctl/server/notify"
 	"github.com/callctl/callctl/sipbridge"
 )
 
@@ -49,6 +50,7 @@ type daemon struct {
 	callbacks  *callback.Scheduler
 	exporter   *compliance.Exporter
 	confirmer  *compliance.Confirmer
+	notifier   *notify.Notifier
 	server     *server.Server
 	accounts   []server.Account
 	carriers   []sipbridge.Account
@@ -91,6 +93,9 @@ func newDaemon(ctx context.Context, cfg Config, logger *slog.Logger) (_ *daemon,
 		return nil, err
 	}
 	if err := d.openCompliance(); err != nil {
+		return nil, err
+	}
+	if err := d.openNotifier(); err != nil {
 		return nil, err
 	}
 	if err := d.openServer(); err != nil {
@@ -263,6 +268,19 @@ func (d *daemon) openCompliance() error {
 	return nil
 }
 
+// openNotifier makes the sender of outgoing webhooks.
+func (d *daemon) openNotifier() error {
+	var err error
+	d.notifier, err = notify.New(notify.Config{
+		Log: d.log, Read: d.db.Read, AllowPrivate: d.cfg.Webhooks.Networks == networksPrivate, Now: d.now, NewID: rand.Text,
+		Logger: d.logger.With("part", "webhooks"),
+	})
+	if err != nil {
+		return fmt.Errorf("outgoing webhooks: %w", err)
+	}
+	return nil
+}
+
 // openServer makes the HTTP surface and opens its sockets.
 func (d *daemon) openServer() error {
 	tokens := make([]server.Token, 0, len(d.cfg.Tokens))
@@ -271,7 +289,7 @@ func (d *daemon) openServer() error {
 	}
 	cfg := server.Config{
 		Accounts: d.accounts, Tokens: tokens, Log: d.log, Write: d.db.Write, Read: d.db.Read,
-		Ledger: d.ledger, Callbacks: d.callbacks, Exporter: d.exporter,
+		Ledger: d.ledger, Callbacks: d.callbacks, Exporter: d.exporter, Subscriptions: d.notifier,
 		Metrics: prometheus.NewRegistry(), Now: d.now, NewID: rand.Text,
 		Logger: d.logger.With("part", "http"), Version: versionOf(),
 	}
