@@ -56,38 +56,9 @@ func (l *Ledger) operator(ctx context.Context, u User, e Event) error {
 			return ErrNotListed
 		}
 		e.ID, e.Pair, e.At, e.Auth = "callctl/dnc/"+l.cfg.NewID(), Pair{User: u}, tx.Now(), AuthOperator
-		if e.Kind == OptOutLifted {
-			if e.At, err = afterWhatIsKnown(ctx, tx, u, e.At); err != nil {
-				return err
-			}
-		}
 		_, err = l.RecordTx(ctx, tx, e)
 		return err
 	})
-}
-
-// afterWhatIsKnown is the time of a lifting: now, or later when a provider's
-// clock that is ahead dated an opt-out, which a tie would favour, or a grant,
-// which would count as given after the lifting.
-func afterWhatIsKnown(ctx context.Context, q querier, u User, now time.Time) (time.Time, error) {
-	subject, err := subjectOf(ctx, q, u)
-	if err != nil {
-		return now, err
-	}
-	events, err := scanEvents(ctx, q, selectConsent, subject)
-	if err != nil {
-		return now, err
-	}
-	for _, e := range events {
-		switch e.Kind {
-		case OptedOut:
-			now = latest(now, e.At.Add(time.Millisecond))
-		case Granted:
-			now = latest(now, e.At)
-		default:
-		}
-	}
-	return now, nil
 }
 
 // refreshDoNotCall brings a subject's line of the list up to date with the

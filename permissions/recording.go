@@ -50,15 +50,16 @@ func newRecording(e Event, now time.Time) (*recording, error) {
 	return r, nil
 }
 
-// takesEffect moves an event that takes permission away behind what it takes
-// away, where the clocks that dated the two do not tell their order. On the tie
-// the stricter wins.
+// takesEffect moves an event behind what it takes away, where the clocks that
+// dated the two do not tell their order. On the tie the stricter wins.
 func (r *recording) takesEffect(ctx context.Context, q querier) error {
 	switch r.Kind {
 	case Declined, Revoked:
 		return r.notBeforeItsGrant(ctx, q)
 	case OptedOut:
 		return r.notBeforeALifting(ctx, q)
+	case OptOutLifted:
+		return r.notBeforeWhatItLifts(ctx, q)
 	default:
 		return nil
 	}
@@ -95,6 +96,29 @@ func (r *recording) notBeforeALifting(ctx context.Context, q querier) error {
 	for _, e := range events {
 		if e.Kind == OptOutLifted && r.At.Before(e.At) {
 			r.redate(latest(r.Received, e.At))
+		}
+	}
+	return nil
+}
+
+// notBeforeWhatItLifts dates a lifting of now after every opt-out that is known,
+// which a tie would favour, and after every grant that is known, which would
+// count as given after the lifting.
+func (r *recording) notBeforeWhatItLifts(ctx context.Context, q querier) error {
+	if r.At.Before(r.Received) {
+		return nil // old news
+	}
+	events, err := scanEvents(ctx, q, selectConsent, r.subject)
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		after := e.At
+		if e.Kind == OptedOut {
+			after = after.Add(time.Millisecond)
+		}
+		if after.After(r.At) {
+			r.redate(after)
 		}
 	}
 	return nil
