@@ -295,8 +295,14 @@ func TestStatementsAreAboutOneBusinessNumber(t *testing.T) {
 	at := time.Date(2026, 11, 22, 18, 0, 0, 0, time.UTC)
 	var list []packEntry
 	for i, e := range []struct{ kind, payload string }{
-		{kindRevoked, first}, {kindGranted, second}, {kindAttempted, second}, {kindRefused, first},
-		{kindAttempted, first}, {kindAttempted, ""}, {kindGranted, first}, {kindAttempted, first},
+		{kindRevoked, first},
+		{kindGranted, second},
+		{kindAttempted, second},
+		{kindRefused, first},
+		{kindAttempted, first},
+		{kindAttempted, ""},
+		{kindGranted, first},
+		{kindAttempted, first},
 	} {
 		entry := packEntry{Index: int64(i), Time: at, Kind: e.kind}
 		if e.payload != "" {
