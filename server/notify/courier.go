@@ -61,6 +61,9 @@ func (c *courier) follow(ctx context.Context) {
 		if err == nil {
 			err = c.step(ctx)
 		}
+		if errors.Is(err, errEnded) {
+			return
+		}
 		if err == nil || ctx.Err() != nil {
 			pause.Reset()
 			continue
@@ -103,6 +106,9 @@ func (c *courier) deliver(ctx context.Context, e audit.Entry) (taken bool, err e
 	}
 	if err := ctx.Err(); err != nil {
 		return false, err
+	}
+	if _, deleted := c.n.deleted.Load(c.sub.ID); deleted {
+		return false, errEnded
 	}
 	a := c.n.post(ctx, c.sub.URL, c.key, eventID(e), body)
 	if a.taken {

@@ -88,6 +88,7 @@ type Notifier struct {
 	transport *http.Transport
 	client    *http.Client
 	wake      chan struct{} // the subscriptions changed
+	deleted   sync.Map      // ids whose courier sends nothing more, though it may not know yet
 }
 
 // New checks cfg; it starts nothing.

@@ -165,7 +165,10 @@ func (n *Notifier) Delete(ctx context.Context, id, actor string) error {
 		if _, err := tx.Append(ctx, audit.Record{Kind: kindDeleted, Payload: subscriptionRecord{ID: id, Actor: actor}}); err != nil {
 			return err
 		}
-		tx.OnCommit(n.changed)
+		tx.OnCommit(func() {
+			n.deleted.Store(id, true)
+			n.changed()
+		})
 		return nil
 	})
 }
