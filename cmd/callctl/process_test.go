@@ -366,17 +366,20 @@ func (w *town) silent() {
 	})
 }
 
-var goroutineLine = regexp.MustCompile(`(?m)^go_goroutines (\d+)$`)
+var heldLine = regexp.MustCompile(`(?m)^(go_goroutines|process_open_fds) (\d+)$`)
 
-// goroutines is how many the daemon has.
-func (w *town) goroutines() int {
+// held is what the daemon holds: its goroutines and open files.
+func (w *town) held() map[string]int {
 	w.t.Helper()
 	_, text := send(w.t, http.MethodGet, w.daemon.admin+"/metrics", "", nil)
-	m := goroutineLine.FindStringSubmatch(text)
-	require.NotNil(w.t, m, "no go_goroutines among the metrics")
-	n, err := strconv.Atoi(m[1])
-	require.NoError(w.t, err)
-	return n
+	held := map[string]int{}
+	for _, m := range heldLine.FindAllStringSubmatch(text, -1) {
+		n, err := strconv.Atoi(m[2])
+		require.NoError(w.t, err)
+		held[m[1]] = n
+	}
+	require.Len(w.t, held, 2, "the metrics tell of goroutines and files: %s", text)
+	return held
 }
 
 // verify runs `callctl audit verify` over the daemon's database, with every
