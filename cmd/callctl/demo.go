@@ -150,7 +150,8 @@ The daemon and the fakes stay up until Ctrl-C. Look around in another terminal:
   go run ./cmd/callctl permissions events '%s' '%s'
   go run ./cmd/callctl check --business '%s' --user '%s'
   curl -H "Authorization: Bearer $CALLCTL_TOKEN" $CALLCTL_URL/v1/audit/checkpoint
-  open %s/docs        metrics: %s/metrics
-`, w.api, tokenFile, demoMetaBusiness, demoMetaUser, demoMetaBusiness, demoMetaUser, w.api, w.admin)
+
+In a browser: %s/console/ (sign in with the token in that file), the API at %s/docs, metrics at %s/metrics.
+`, w.api, tokenFile, demoMetaBusiness, demoMetaUser, demoMetaBusiness, demoMetaUser, w.api, w.api, w.admin)
 	return err
 }
