@@ -134,7 +134,7 @@ func TestFramesThatComeAfterSilenceTookTheirPlace(t *testing.T) {
 			for range 15 {
 				c.speak(t)
 			}
-			require.Len(t, c.out.written, c.sent+int(silence)) //nolint:gosec // a handful
+			require.Len(t, c.out.written, c.sent+int(silence))
 			c.requireContinuous(t)
 
 			c.wait(2 * time.Second) // the PBX is silent

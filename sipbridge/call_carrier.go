@@ -15,24 +15,27 @@ type carrierLeg struct {
 	connecting  bool   // a connect is on its way
 	accepting   bool   // an accept is on its way
 	acceptSent  bool
-	preAccepted chan struct{} // closed when the pre-accept has been answered
-	terminated  bool          // the provider said that the call is over
-	closing     bool          // terminate or reject is on its way
-	closed      bool          // it has been answered, or was not needed
+	giveUp      context.CancelFunc // of the accept
+	preAccepted chan struct{}      // closed when the pre-accept has been answered
+	terminated  bool               // the provider said that the call is over
+	closing     bool               // terminate or reject is on its way
+	closed      bool               // it has been answered, or was not needed
 }
 
 // terminateTries bounds the repetitions of a terminate or reject; both may be
 // repeated, unlike connect.
 const terminateTries = 3
 
-// request runs one request to the provider beside the loop.
-func (c *call) request(do func(ctx context.Context) error, then func(err error)) {
+// request runs one request to the provider beside the loop; the function returned
+// gives it up.
+func (c *call) request(do func(ctx context.Context) error, then func(err error)) context.CancelFunc {
+	ctx, cancel := c.b.requestContext(c.ctx, 0)
 	c.spawn(func() {
-		ctx, cancel := c.b.requestContext(c.ctx, 0)
 		defer cancel()
 		err := do(ctx)
 		c.post(func() { then(err) })
 	})
+	return cancel
 }
 
 // dialUser re-checks the gate and places the WhatsApp call with our offer.
@@ -205,7 +208,7 @@ func (c *call) preAccept() {
 func (c *call) accept() {
 	c.carrier.accepting, c.carrier.acceptSent = true, true
 	pre := c.carrier.preAccepted
-	c.request(func(ctx context.Context) error {
+	c.carrier.giveUp = c.request(func(ctx context.Context) error {
 		select {
 		case <-pre:
 		case <-ctx.Done():
@@ -227,10 +230,16 @@ func (c *call) accept() {
 }
 
 // closeCarrier ends the WhatsApp leg, once: terminate, or reject for a user's
-// call that was never accepted. What is still on its way is waited for.
+// call that was never accepted. An accept on its way is given up: terminate ends
+// the call whether it arrived or not. A connect is waited for while only its
+// answer can name the call.
 func (c *call) closeCarrier() {
 	leg := &c.carrier
-	if leg.closing || leg.closed || leg.connecting || leg.accepting {
+	if leg.closing || leg.closed || (leg.connecting && c.wacid == "") {
+		return
+	}
+	if leg.accepting {
+		leg.giveUp()
 		return
 	}
 	if leg.terminated || c.wacid == "" {

@@ -122,3 +122,46 @@ func TestPBXCancels(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatACallingPBXHears: how the user's side ended, in SIP and in Q.850.
+func TestWhatACallingPBXHears(t *testing.T) {
+	refuses := func(code int) func(context.Context, string, string, string) error {
+		return func(context.Context, string, string, string) error {
+			return &sipbridge.CarrierError{Code: code, Status: 400, Message: "no"}
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		event   sipbridge.EventKind
+		connect func(context.Context, string, string, string) error
+		status  int
+		reason  string
+		outcome string
+	}{
+		{"declined", sipbridge.CarrierRejected, nil, 603, `Q.850;cause=21;text="Call rejected"`, "rejected"},
+		{"not answered", sipbridge.CarrierTerminated, nil, 480, `Q.850;cause=19;text="No answer from user"`, "unanswered"},
+		{"no permission", "", refuses(138006), 403, `callctl;cause=403;text="carrier_refused"`, "refused"},
+		{"cannot be called", "", refuses(138001), 503, `Q.850;cause=41;text="Temporary failure"`, "failed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			peer := newRawPeer(t)
+			r := newRig(t, peer.trunk())
+			r.carrier.onConnect(c.connect)
+			caller := peer.dials(r.bridge.ListenAddrs()[0], "call-1", user, nil)
+			if c.event != "" {
+				require.Eventually(t, func() bool { return r.carrier.count("connect") == 1 }, patience, time.Millisecond)
+				r.deliver("wacid.1", c.event)
+			}
+			select {
+			case <-caller.answered:
+			case <-time.After(patience):
+				require.FailNow(t, "no final response")
+			}
+			caller.mu.Lock()
+			defer caller.mu.Unlock()
+			require.Equal(t, c.status, caller.final)
+			require.Equal(t, c.reason, header(caller.response, "Reason"))
+			require.Equal(t, c.outcome, r.records(1)[0].Outcome)
+		})
+	}
+}

@@ -30,6 +30,34 @@ func TestCausesAreOneTable(t *testing.T) {
 	require.Equal(t, CauseInternal, causeOf("no such word").Word)
 }
 
+// TestWhatAPBXsRefusalMeans: RFC 3261 section 21, in the words of a CDR.
+func TestWhatAPBXsRefusalMeans(t *testing.T) {
+	for _, c := range []struct {
+		status                     int
+		word, disposition, attempt string
+	}{
+		{302, CauseAgentRejected, busy, outcomeCancelled},
+		{401, CauseTrunkAuth, failed, outcomeFailed},
+		{403, CauseAgentRejected, busy, outcomeCancelled},
+		{404, CauseAgentUnknown, failed, outcomeFailed},
+		{408, CauseTrunkUnreachable, failed, outcomeFailed},
+		{480, CauseAgentNoAnswer, noAnswer, outcomeCancelled},
+		{486, CauseAgentBusy, busy, outcomeCancelled},
+		{487, CauseAgentNoAnswer, noAnswer, outcomeCancelled},
+		{488, CauseMediaMismatch, failed, outcomeFailed},
+		{500, CauseTrunkUnreachable, failed, outcomeFailed},
+		{503, CauseTrunkUnreachable, failed, outcomeFailed},
+		{600, CauseAgentBusy, busy, outcomeCancelled},
+		{603, CauseAgentRejected, busy, outcomeCancelled},
+		{604, CauseAgentUnknown, failed, outcomeFailed},
+	} {
+		got := causeOfStatus(c.status)
+		require.Equal(t, c.word, got.Word, c.status)
+		require.Equal(t, c.disposition, got.Disposition, c.status)
+		require.Equal(t, c.attempt, got.Outcome, c.status)
+	}
+}
+
 func TestWireNeverReachesTheLog(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(redactor{next: slog.NewTextHandler(&out, nil)}).With("caller", "Transport<UDP>", "data", "+6591234567")

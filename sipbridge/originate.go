@@ -55,7 +55,7 @@ func (b *Bridge) Originate(ctx context.Context, o Originate, done func(Result)) 
 		return "", fmt.Errorf("sipbridge: authorize call: %w", err)
 	}
 	c.ticket = ticket
-	if err := b.admit(c, c.beginOutgoing); err != nil {
+	if err := b.admit(c, c.beginOutgoing); err != nil { //nolint:contextcheck // a call outlives the request that began it
 		return "", errors.Join(err, c.abandon()) //nolint:contextcheck // the attempt must be settled whatever became of the request
 	}
 	return c.id, nil

@@ -22,6 +22,7 @@ type rawCaller struct {
 	mu        sync.Mutex
 	answered  chan struct{} // closed when a final response comes
 	final     int
+	response  string // the final one
 	okTo      string // To of the 200, with the bridge's tag
 	oks       []time.Time
 	byesIn    map[string]time.Time // first of each CSeq
@@ -96,19 +97,19 @@ func (c *rawCaller) onResponse(msg string, status int) {
 	case status == 200:
 		c.oks = append(c.oks, time.Now())
 		c.okTo = header(msg, "To")
-		c.finished(status)
+		c.finished(status, msg)
 		if !c.noACK {
 			c.send("ACK", strings.Trim(header(msg, "Contact"), "<>"), c.okTo, "ack", 1, "")
 		}
 	default:
-		c.finished(status)
+		c.finished(status, msg)
 		c.send("ACK", c.to, header(msg, "To"), "invite", 1, "") // of the INVITE's transaction
 	}
 }
 
-func (c *rawCaller) finished(status int) {
+func (c *rawCaller) finished(status int, msg string) {
 	if c.final == 0 {
-		c.final = status
+		c.final, c.response = status, msg
 		close(c.answered)
 	}
 }

@@ -119,7 +119,7 @@ func (a *userAgent) exchange(req *sip.Request) (*sip.Response, error) {
 func (a *userAgent) bye(d *dialog, cseq uint32, c Cause) error {
 	var auth sip.Header
 	for try := 0; ; try++ {
-		req := a.inDialog(d, sip.BYE, cseq+uint32(try)) //nolint:gosec // a handful
+		req := a.inDialog(d, sip.BYE, cseq+uint32(try))
 		if auth != nil {
 			req.AppendHeader(auth)
 		}

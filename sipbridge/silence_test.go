@@ -178,3 +178,25 @@ func TestShutdownDoesNotWaitForAProviderThatHangs(t *testing.T) {
 	require.Equal(t, sipbridge.CauseShutdown, r.wait(results).Cause)
 	require.Empty(t, leg.clean())
 }
+
+// TestOptOutDoesNotWaitForAProviderThatHangs: an accept without answer does not
+// hold up the terminate.
+func TestOptOutDoesNotWaitForAProviderThatHangs(t *testing.T) {
+	peer := newRawPeer(t)
+	r := newRig(t, peer.trunk())
+	leg := peer.expect("wacid.in", func(l *rawLeg) { l.autoRing = true })
+	r.carrier.onAccept(func(ctx context.Context, _, _ string) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	r.ring(r.phone(handset.Behaviour{Codecs: []string{"pcmu"}}), "wacid.in", time.Now())
+	require.True(t, leg.asked(patience))
+	leg.pickUp()
+	require.Eventually(t, func() bool { return r.carrier.count("accept") == 1 }, patience, time.Millisecond)
+	require.Equal(t, 1, r.bridge.HangUpUser("do_not_call", user))
+	require.Eventually(t, func() bool { return r.carrier.count("terminate") == 1 }, time.Second, time.Millisecond)
+	require.Equal(t, "do_not_call", r.records(1)[0].Cause)
+	require.Zero(t, r.carrier.count("reject"))
+	r.stop()
+	require.Empty(t, leg.clean())
+}
