@@ -26,6 +26,7 @@ fmt: ## Format as the linter wants it.
 bench: ## Run the benchmarks that the manual quotes.
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 	$(GO) run ./cmd/callctl bench
+	GO=$(GO) sh scripts/build-figures.sh
 
 demo: ## Run the whole product on loopback; Ctrl-C ends it.
 	$(GO) run ./cmd/callctl demo
