@@ -215,7 +215,7 @@ func (b *Bridge) Run(ctx context.Context) error {
 // rings. It stays open when Run ends before that.
 func (b *Bridge) Ready() <-chan struct{} { return b.ready }
 
-// Close frees the sockets of a bridge that was never run.
+// Close frees the sockets of a bridge that was never run; after Run it does nothing.
 func (b *Bridge) Close() error { return b.ua.close() }
 
 // open lets calls in, those first whose events came before.

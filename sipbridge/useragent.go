@@ -256,9 +256,16 @@ func (a *userAgent) serveSocket(s socket) error {
 	return a.server.ServeTCP(trunkListener{Listener: s.stream, sources: a.sources})
 }
 
-// close ends every transaction and socket and waits for our handlers.
+// close ends every transaction and socket and waits for our handlers; the second
+// time it does nothing.
 func (a *userAgent) close() error {
 	a.mu.Lock()
+	select {
+	case <-a.closed:
+		a.mu.Unlock()
+		return nil
+	default:
+	}
 	close(a.closed)
 	a.mu.Unlock()
 	err := errors.Join(a.ua.Close(), a.closeSockets())

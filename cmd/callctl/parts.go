@@ -53,8 +53,13 @@ func (p *parts) start(ctx context.Context, name string, f func(context.Context) 
 }
 
 // wait blocks until ctx ends (nil) or a part ended by itself.
-func (p *parts) wait(ctx context.Context) error {
+func (p *parts) wait(ctx context.Context) error { return p.until(ctx, nil) }
+
+// until blocks until ready is closed or ctx ends (nil), or a part ended by itself.
+func (p *parts) until(ctx context.Context, ready <-chan struct{}) error {
 	select {
+	case <-ready:
+		return nil
 	case <-ctx.Done():
 		return nil
 	case one := <-p.failed:

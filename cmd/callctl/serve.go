@@ -53,6 +53,9 @@ func (d *daemon) Run(ctx context.Context) error {
 	p.start(ctx, "confirmations", d.confirmer.Run)
 	if d.bridge != nil {
 		p.start(ctx, "bridge", d.bridge.Run)
+		if err := p.until(ctx, d.bridge.Ready()); err != nil || ctx.Err() != nil {
+			return errors.Join(err, p.stop())
+		}
 	}
 	p.start(ctx, "callbacks", d.callbacks.Run)
 	p.start(ctx, "admin HTTP", func(ctx context.Context) error {
@@ -105,6 +108,9 @@ func (d *daemon) close() error {
 				errs = append(errs, err)
 			}
 		}
+	}
+	if d.bridge != nil {
+		errs = append(errs, d.bridge.Close()) // nothing to do after its Run
 	}
 	if d.transport != nil {
 		d.transport.CloseIdleConnections()
