@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -49,7 +50,7 @@ func newRace(n int, random *rand.Rand) *race {
 	pick := func(of ...string) string { return of[random.IntN(len(of))] }
 	some := func(most time.Duration) time.Duration { return time.Duration(random.Int64N(int64(most))) }
 	r := &race{
-		digits: digitsOf(n), agent: fmt.Sprint(2000 + n), times: 1 + random.IntN(5)/4,
+		digits: digitsOf(n), agent: strconv.Itoa(2000 + n), times: 1 + random.IntN(5)/4,
 		direction: pick("user_first", "agent_first", "agent_first", meta.UserInitiated),
 		moment:    pick(atAnyTime, atAnyTime, atConnect, atRinging, atAccepted, whenTalking),
 		ring:      some(150 * time.Millisecond), agentUp: some(80 * time.Millisecond),
@@ -237,7 +238,7 @@ func TestOptOutRaces(t *testing.T) {
 	w.pbx.SetExtension(townAgent, pbx.Extension{RingFor: 30 * time.Millisecond})
 	w.start()
 	watch := w.watchConnects()
-	random := rand.New(rand.NewPCG(31, 32)) //nolint:gosec // repeatable on purpose
+	random := rand.New(rand.NewPCG(31, 32))
 	races := make([]*race, soak(t, 120))
 	for i := range races {
 		races[i] = newRace(i, random)
@@ -310,7 +311,7 @@ func newParty(n int, random *rand.Rand) *party {
 	pick := func(of ...string) string { return of[random.IntN(len(of))] }
 	some := func(most time.Duration) time.Duration { return time.Duration(random.Int64N(int64(most))) }
 	p := &party{
-		digits: digitsOf(n), agent: fmt.Sprint(2000 + n), hangUp: 300*time.Millisecond + some(400*time.Millisecond),
+		digits: digitsOf(n), agent: strconv.Itoa(2000 + n), hangUp: 300*time.Millisecond + some(400*time.Millisecond),
 		begins:    pick("user_first", "agent_first", "agent", meta.UserInitiated, meta.UserInitiated),
 		user:      handset.Behaviour{RingFor: some(100 * time.Millisecond), Then: pick("answer", "answer", "answer", "reject", "ignore"), ToneHz: 440, Codecs: []string{"pcmu"}},
 		extension: pbx.Extension{RingFor: some(100 * time.Millisecond), Then: pick("answer", "answer", "answer", "answer", "busy", "decline", "ignore")},
@@ -393,7 +394,7 @@ func TestChaos(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			random := rand.New(rand.NewPCG(4, uint64(i))) //nolint:gosec // repeatable on purpose
+			random := rand.New(rand.NewPCG(4, uint64(i)))
 			w := newTown(t, meta.Limits{})
 			w.start()
 			before := w.held()

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -58,7 +59,7 @@ func (s *stream) run(ctx context.Context, sender int, random *rand.Rand) {
 
 // fact is a webhook's value that says one thing about a user.
 func (*stream) fact(id, digits string, kind int) map[string]any {
-	message := map[string]any{"from": digits, "id": id, "timestamp": fmt.Sprint(time.Now().Unix())}
+	message := map[string]any{"from": digits, "id": id, "timestamp": strconv.FormatInt(time.Now().Unix(), 10)}
 	switch kind {
 	case 0:
 		message["type"], message["text"] = "text", map[string]any{"body": "When will you call? 🙂"}
@@ -136,13 +137,13 @@ func TestKilledUnderWebhooks(t *testing.T) {
 	s := &stream{w: w, users: 12, sent: map[string]int{}, answered: map[string]bool{}}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	random := rand.New(rand.NewPCG(7, 55)) //nolint:gosec // repeatable on purpose
+	random := rand.New(rand.NewPCG(7, 55))
 	var notes []string
 	w.start()
 	var sending sync.WaitGroup
 	for i := range senders {
 		seed := random.Uint64()
-		sending.Go(func() { s.run(ctx, i, rand.New(rand.NewPCG(seed, 0))) }) //nolint:gosec // repeatable on purpose
+		sending.Go(func() { s.run(ctx, i, rand.New(rand.NewPCG(seed, 0))) })
 	}
 	kills := soak(t, 20)
 	for n := range kills {
@@ -188,7 +189,7 @@ func deadMoments() map[string]leftBehind {
 		_, err := w.meta.WaitCall(w.t.Context(), func(c meta.Call) bool { return c.State == "ringing" })
 		require.NoError(w.t, err)
 	}
-	connect := func(w *town, arrived <-chan struct{}) { <-arrived }
+	connect := func(_ *town, arrived <-chan struct{}) { <-arrived }
 	return map[string]leftBehind{
 		"connect lost on its way":           {order: "user_first", at: connect, lose: true},
 		"connect placed, answer on its way": {order: "user_first", hold: true, at: func(w *town, a <-chan struct{}) { <-a; ringing(w, a) }},
@@ -247,7 +248,7 @@ func TestKilledWithACallOpen(t *testing.T) {
 func (w *town) hold(arrived chan struct{}, lost bool) {
 	graph := w.meta.Handler()
 	var once sync.Once
-	f := func(res http.ResponseWriter, req *http.Request) {
+	f := func(_ http.ResponseWriter, req *http.Request) {
 		if !lost {
 			graph.ServeHTTP(httptest.NewRecorder(), req)
 		}

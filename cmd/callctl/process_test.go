@@ -102,7 +102,7 @@ func newTown(t *testing.T, limits meta.Limits) *town {
 		}
 		graph.ServeHTTP(res, req)
 	})}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 3)
 	go func() { ended <- w.graph.Serve(listener) }()
 	go func() { ended <- w.meta.Run(ctx) }()
@@ -128,7 +128,7 @@ var readyLine = regexp.MustCompile(`msg=ready api=(\S+) admin=(\S+) sip="?\[udp:
 func (w *town) start() *process {
 	w.t.Helper()
 	p := &process{log: &syncBuffer{}, exited: make(chan struct{})}
-	p.cmd = exec.Command("callctl", "serve", "--config", filepath.Join(w.dir, "callctl.yaml")) //nolint:noctx // killed by the test
+	p.cmd = exec.Command("callctl", "serve", "--config", filepath.Join(w.dir, "callctl.yaml"))
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	require.NoError(w.t, p.cmd.Start())
 	w.daemon = p
