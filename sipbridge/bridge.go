@@ -216,7 +216,10 @@ func (b *Bridge) Run(ctx context.Context) error {
 func (b *Bridge) Ready() <-chan struct{} { return b.ready }
 
 // Close frees the sockets of a bridge that was never run; after Run it does nothing.
-func (b *Bridge) Close() error { return b.ua.close() }
+func (b *Bridge) Close() error {
+	b.cutOff()
+	return b.ua.close()
+}
 
 // open lets calls in, those first whose events came before.
 func (b *Bridge) open(ctx context.Context) {
@@ -333,11 +336,14 @@ func (b *Bridge) bind(c *call, wacid string) []Event {
 	return b.marks.claim(wacid)
 }
 
-// gone forgets a call that has ended; its provider's id stays marked, so that a
-// late or repeated event starts nothing.
-func (b *Bridge) gone(c *call) {
+// gone forgets a call that has ended, unless something was posted meanwhile; its
+// provider's id stays marked, so that a late or repeated event starts nothing.
+func (b *Bridge) gone(c *call) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !c.box.closeIfEmpty() {
+		return false
+	}
 	delete(b.calls, c.id)
 	if c.wacid != "" {
 		delete(b.wacids, c.wacid)
@@ -346,4 +352,5 @@ func (b *Bridge) gone(c *call) {
 	if c.lost {
 		b.marks.lose(c.id)
 	}
+	return true
 }

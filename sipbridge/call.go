@@ -100,7 +100,7 @@ func (c *call) run() {
 			c.step(f)
 		}
 		c.step(c.settle)
-		if c.written && c.inflight == 0 && (c.pbx == nil || c.pbx.finished()) && c.box.closeIfEmpty() {
+		if c.written && c.inflight == 0 && (c.pbx == nil || c.pbx.finished()) && c.b.gone(c) {
 			break
 		}
 		<-c.box.wake
@@ -108,7 +108,6 @@ func (c *call) run() {
 	for _, t := range c.timers {
 		t.Stop()
 	}
-	c.b.gone(c)
 }
 
 // step runs one piece of the loop; a fault ends this call and no other.

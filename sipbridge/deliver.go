@@ -21,16 +21,18 @@ func (b *Bridge) Deliver(ctx context.Context, e Event) {
 		return
 	}
 	starts := e.Kind == CarrierConnect && (e.Direction == UserInitiated || (e.Direction == "" && e.SDPType == "offer"))
-	b.mu.Lock() // once for all: a call that appears in between would never hear of the event
+	b.mu.Lock() // once for all: a call that appears or goes in between would never hear of the event
 	c := b.find(e)
 	lost := c == nil && !starts && b.marks.found(e)
-	if c == nil && !starts && !lost {
+	switch {
+	case c != nil:
+		c.post(func() { c.onEvent(e) }) //nolint:contextcheck // a call outlives the webhook that speaks of it
+	case !starts && !lost:
 		b.marks.hold(e)
 	}
 	b.mu.Unlock()
 	switch {
 	case c != nil:
-		c.post(func() { c.onEvent(e) }) //nolint:contextcheck // a call outlives the webhook that speaks of it
 	case starts:
 		b.receive(ctx, e)
 	case lost:

@@ -6,7 +6,7 @@ import "errors"
 var (
 	// ErrConfig is wrapped by every error of New about its configuration.
 	ErrConfig = errors.New("sipbridge: configuration")
-	// ErrNotRunning is returned by Originate before Run and after its end.
+	// ErrNotRunning is returned by Originate before [Bridge.Ready] and once Run ends.
 	ErrNotRunning = errors.New("sipbridge: bridge is not running")
 	// ErrUnknownAccount is returned by Originate for a business number without account.
 	ErrUnknownAccount = errors.New("sipbridge: no account has this business number")

@@ -19,6 +19,7 @@ import (
 const shortGiveUp = 2 * time.Second
 
 func TestAnswerThatIsNeverAcknowledged(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	peer := newRawPeer(t)
 	r := newRig(t, peer.trunk(), sipbridge.GiveUpAfter(shortGiveUp))
 	r.answering(r.phone(handset.Behaviour{Codecs: []string{"pcmu"}}))
@@ -54,6 +55,7 @@ func agentAnswers(t *testing.T, edit func(*rawLeg), opts ...rigOption) (*rig, *r
 }
 
 func TestPeerNeverAnswersBye(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	r, leg, results := agentAnswers(t, func(l *rawLeg) { l.silent = true }, sipbridge.GiveUpAfter(shortGiveUp))
 	began := time.Now()
 	require.True(t, r.bridge.HangUp("call-1", "api"))
@@ -165,6 +167,7 @@ func TestRedirectionIsNotFollowed(t *testing.T) {
 // TestShutdownDoesNotWaitForAProviderThatHangs: neither an accept without answer
 // nor the terminate after it holds the end up for long, and the record is written.
 func TestShutdownDoesNotWaitForAProviderThatHangs(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	r, leg, results := agentAnswers(t, nil)
 	r.carrier.mu.Lock()
 	r.carrier.terminate = func(ctx context.Context, _ string) error {
