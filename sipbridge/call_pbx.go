@@ -17,9 +17,17 @@ func (c *call) beginOutgoing() {
 		}
 		return
 	}
-	if c.openPBX(c.b.trunk.Codecs) {
-		c.ringAgent()
-	}
+	// An opt-out between the gate's decision and the call's admission found no call
+	// to end: ask again before an agent rings.
+	c.request(c.ticket.Confirm, func(err error) {
+		switch {
+		case c.ending != nil:
+		case err != nil:
+			c.end(gateCause(err))
+		case c.openPBX(c.b.trunk.Codecs):
+			c.ringAgent()
+		}
+	})
 }
 
 // beginIncoming takes a user's call: answer WhatsApp early, ring the agent.

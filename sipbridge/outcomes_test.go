@@ -33,11 +33,13 @@ func TestPermissionWithdrawnWhileAgentRings(t *testing.T) {
 	p := newPBX(t, "udp", pbx.Extension{RingFor: 100 * time.Millisecond})
 	r := newRig(t, trunkOf(p, "udp"))
 	id, results := r.call(sipbridge.Originate{})
+	_, err := p.WaitCall(t.Context(), func(c pbx.Call) bool { return c.State == "ringing" })
+	require.NoError(t, err)
 	r.gate.set(nil, refusal{reason: "permission_revoked"})
 	require.Equal(t, sipbridge.Result{CallID: id, Outcome: "refused", Cause: "permission_revoked"}, r.wait(results))
 	require.Zero(t, r.carrier.count("connect"), "no request may leave for the provider")
 	require.Zero(t, r.carrier.count("terminate"))
-	_, err := p.WaitCall(t.Context(), func(c pbx.Call) bool { return c.State == "ended" && c.EndedBy == "peer" })
+	_, err = p.WaitCall(t.Context(), func(c pbx.Call) bool { return c.State == "ended" && c.EndedBy == "peer" })
 	require.NoError(t, err)
 }
 

@@ -40,6 +40,7 @@ type uas struct {
 }
 
 func newUAS(ua *userAgent, req *sip.Request, tx sip.ServerTransaction) *uas {
+	req = req.Clone() // ours to write into: sipgo reads its own whenever a CANCEL comes
 	return &uas{
 		ua: ua, req: req, tx: tx, tag: sip.GenerateTagN(tagLength),
 		number: strings.ReplaceAll(req.Recipient.User, "%2B", "+"), caller: req.From().Address.User,
@@ -54,7 +55,9 @@ func (u *uas) finished() bool { return u.phase == uasDone && u.busy == 0 }
 // serve hands the call to the bridge and keeps the transaction until its final
 // response is through: sipgo ends it when the handler returns.
 func (u *uas) serve() {
-	u.req.To().Params.Add("tag", u.tag) // every response, sipgo's own 487 too, carries our tag
+	// Our responses carry our tag. The 487 that sipgo sends by itself on CANCEL has
+	// one of its own: RFC 3261 section 9.2 only recommends that they be the same.
+	u.req.To().Params.Add("tag", u.tag)
 	u.respond(u.newResponse(sip.StatusTrying, "Trying"))
 	if u.ua.invited == nil {
 		u.respond(u.newResponse(sip.StatusServiceUnavailable, "Service Unavailable"))
