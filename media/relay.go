@@ -34,6 +34,8 @@ type RelayConfig struct {
 	// ConnectTimeout bounds ICE and DTLS together, from the moment when both
 	// descriptions are known; 0 means 30 s.
 	ConnectTimeout time.Duration
+	// Tap hears what both peers send; nil for nobody.
+	Tap Tap
 }
 
 // Relay joins the two streams of a call.

@@ -121,6 +121,9 @@ func (d *toPBX) forward(n int, now time.Time) bool {
 	}
 	d.in.add(p, route.codec.clock(), now, &d.from.count)
 	d.from.count.received(p.end-p.start, now)
+	if tap := d.relay.cfg.Tap; tap != nil && !p.event {
+		tap.FromWhatsApp(route.codec, p.payload(), p.seq, p.timestamp)
+	}
 
 	return d.adopt(route, d.to.route.Load()) && d.conv.convert(p, &d.sender, now)
 }

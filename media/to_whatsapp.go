@@ -151,6 +151,9 @@ func (d *toWhatsApp) receive(n int, from netip.AddrPort, now time.Time) bool {
 	}
 	d.in.add(p, route.codec.clock(), now, &d.from.count)
 	d.from.count.received(p.end-p.start, now)
+	if tap := d.relay.cfg.Tap; tap != nil && !p.event {
+		tap.FromPBX(route.codec, p.payload(), p.seq, p.timestamp)
+	}
 	if !d.live() || !d.adopt(route, d.to.route.Load()) || !d.conv.convert(p, &d.sender, now) {
 		return false
 	}

@@ -47,6 +47,9 @@ type Call struct {
 	ProviderCodes    []int   `json:"providerCodes,omitempty"`
 	ProviderDuration float64 `json:"providerDuration,omitempty" doc:"Seconds, by the provider"`
 
+	Recordings      []sipbridge.Recording `json:"recordings,omitempty"`
+	RecordingFailed string                `json:"recordingFailed,omitempty" doc:"Why a track was not recorded"`
+
 	WhatsApp media.StreamStats `json:"whatsapp"`
 	PBX      media.StreamStats `json:"pbx"`
 
@@ -209,6 +212,7 @@ func showCDR(c sipbridge.CDR) Call {
 		AgentAnsweredAt: utc(c.AgentAnswered), MediaUpAt: utc(c.MediaUpAt), BridgedAt: utc(c.BridgedAt), EndedAt: utc(c.EndedAt),
 		Disposition: c.Disposition, Outcome: c.Outcome, EndedBy: c.EndedBy, Cause: c.Cause,
 		SIPStatus: c.SIPStatus, ProviderCodes: c.ProviderCodes, ProviderDuration: c.MetaDuration,
+		Recordings: c.Recordings, RecordingFailed: c.RecordingFailed,
 		WhatsApp: c.WhatsApp, PBX: c.PBX, AuditIndex: &c.AuditIndex,
 	}
 	if c.DecisionIndex >= 0 {

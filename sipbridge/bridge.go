@@ -23,6 +23,7 @@ type Account struct {
 	Carrier  Carrier
 	Codecs   []media.Codec // offered to WhatsApp, in order; empty means Opus
 	Agent    string        // where calls from users go: extension or SIP URI on the trunk
+	Record   bool          // write what both sides say, from bridging on, to files in Config.RecordDir
 }
 
 // Trunk is the PBX.
@@ -70,10 +71,12 @@ type Config struct {
 	Log      *audit.Log
 	Read     *sql.DB
 	Ports    *media.Ports
-	Timeouts Timeouts
-	Now      func() time.Time
-	NewID    func() string
-	Logger   *slog.Logger
+	// RecordDir is the folder of the recordings, needed when an account records.
+	RecordDir string
+	Timeouts  Timeouts
+	Now       func() time.Time
+	NewID     func() string
+	Logger    *slog.Logger
 	// OnEnded is called with every CDR once it is durable; it must not block.
 	// Nil is allowed.
 	OnEnded func(CDR)
@@ -165,6 +168,9 @@ func checkConfig(cfg Config, trunk peerTrunk) error {
 	for _, a := range cfg.Accounts {
 		if a.Name == "" || a.Carrier == nil || seen[a.Name] || seen[string(a.Business)] {
 			return fmt.Errorf("%w: accounts need a carrier, and a name and number of their own", ErrConfig)
+		}
+		if a.Record && cfg.RecordDir == "" {
+			return fmt.Errorf("%w: account %s: recordings need a folder", ErrConfig, a.Name)
 		}
 		seen[a.Name], seen[string(a.Business)] = true, true
 		if a.Agent == "" {

@@ -41,6 +41,7 @@ type call struct {
 	inflight int // goroutines of this call
 	carrier  carrierLeg
 	media    mediaLegs
+	recorded recording
 	pbx      pbxLeg
 	caller   *uas // the PBX leg when the PBX placed the call
 	at       callTimes
@@ -192,6 +193,7 @@ func (c *call) advance() {
 		c.at.bridged = c.now()
 		c.setState(stateBridged)
 		c.b.log.Info("call bridged", "call", c.id, "direction", string(c.direction))
+		c.startRecording()
 	}
 }
 

@@ -34,7 +34,8 @@ func (c *call) settle() {
 		return
 	}
 	c.media.close()
-	if c.writing || c.carrier.connecting {
+	c.stopRecording()
+	if c.writing || c.carrier.connecting || c.recorded.running {
 		return
 	}
 	pbxOpen := c.pbx != nil && !c.pbx.finished()
@@ -101,6 +102,7 @@ func (c *call) cdr() CDR {
 		AgentAnswered: c.at.agentAnswered, MediaUpAt: c.at.mediaUp, BridgedAt: c.at.bridged, EndedAt: c.at.ended,
 		Disposition: c.ending.Disposition, Outcome: c.ending.Outcome, EndedBy: c.ending.EndedBy, Cause: c.ending.Word,
 		SIPStatus: c.status, ProviderCodes: c.codes, MetaDuration: c.duration.Seconds(), DecisionIndex: -1,
+		Recordings: c.recorded.files, RecordingFailed: c.recorded.failed,
 	}
 	if c.pbx != nil {
 		cdr.SIPCallID = c.pbx.sipCallID()

@@ -92,7 +92,7 @@ func (c *call) openMedia() bool {
 	}
 	t := c.b.cfg.Timeouts
 	relay, err := media.NewRelay(media.RelayConfig{
-		WhatsApp: c.media.wa, PBX: c.media.pbx, Log: c.b.log,
+		WhatsApp: c.media.wa, PBX: c.media.pbx, Log: c.b.log, Tap: c.tap(),
 		ConnectTimeout: max(t.UserRing, t.AgentRing) + t.MediaUp, // the call's own clock is stricter
 	})
 	if err != nil {

@@ -46,6 +46,11 @@ type CDR struct {
 	PBX           media.StreamStats `json:"pbx"`
 	DecisionIndex int64             `json:"decisionIndex"` // -1 for a user's call
 	AuditIndex    int64             `json:"auditIndex"`    // of the call.ended entry
+
+	Recordings []Recording `json:"recordings,omitempty"`
+	// RecordingFailed is why something that should have been recorded was not, empty
+	// when all went well: audit_failed, write_failed or overdue.
+	RecordingFailed string `json:"recordingFailed,omitempty"`
 }
 
 // endedPayload is the CDR as the audit holds it: an entry cannot name its own
@@ -84,6 +89,9 @@ func (b *Bridge) writeRow(ctx context.Context, tx *audit.Tx, cdr CDR) error {
 	subject, err := b.cfg.Ledger.Subject(ctx, tx, cdr.User)
 	if err != nil {
 		return fmt.Errorf("subject of call: %w", err)
+	}
+	if err := auditRecordings(ctx, tx, subject, cdr); err != nil {
+		return err
 	}
 	index, err := tx.Append(ctx, audit.Record{Kind: "call.ended", Subject: subject, Payload: endedPayload{CDR: cdr}})
 	if err != nil {

@@ -472,30 +472,3 @@ func (w *town) recorded() {
 	}
 	require.Zero(t, ours, "no record without a call")
 }
-
-// openAttempts are the calls whose attempt has no outcome yet.
-func (w *town) openAttempts() []string {
-	w.t.Helper()
-	settled := map[string]bool{}
-	var open []string
-	read := func(kind string) (ids []string) {
-		for _, e := range all[townEntry](w, "/v1/audit/entries?kind="+kind) {
-			var p struct {
-				CallID string `json:"callId"`
-			}
-			require.NoError(w.t, json.Unmarshal(e.Payload, &p))
-			ids = append(ids, p.CallID)
-		}
-		return ids
-	}
-	for _, id := range read("call.settled") {
-		require.False(w.t, settled[id], "settled once")
-		settled[id] = true
-	}
-	for _, id := range read("call.attempted") {
-		if !settled[id] {
-			open = append(open, id)
-		}
-	}
-	return open
-}

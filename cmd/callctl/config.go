@@ -10,8 +10,8 @@ import (
 // docs/configuration.md, `config print --commented` and `config schema` are made
 // from them. Relative paths start at the folder of the configuration file.
 type Config struct {
-	// DataDir is the folder of the database, the audit log's keys and anchor, and
-	// the evidence packs. It is created with mode 0700 when missing.
+	// DataDir is the folder of the database, the audit log's keys and anchor, the
+	// evidence packs and the recordings. It is created with mode 0700 when missing.
 	DataDir string `yaml:"data_dir"`
 	// HTTP says where the daemon answers HTTP.
 	HTTP HTTPConfig `yaml:"http"`

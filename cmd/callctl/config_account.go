@@ -101,6 +101,11 @@ type CallingConfig struct {
 	// Agent is where calls from users go: an extension or a SIP URI on the trunk.
 	// Required for graph.
 	Agent string `yaml:"agent,omitempty"`
+	// Record writes what both sides say to two files in recordings/ of data_dir, for
+	// every call of the account from the moment when both can speak. The company must
+	// announce it to both sides and may need their consent: leave it off unless the
+	// law allows it.
+	Record bool `yaml:"record"`
 }
 
 // TemplateConfig is a message template approved by the provider.

@@ -46,6 +46,9 @@ func (c *checker) accounts(cfg *Config) {
 			c.oneOf(at+".provider", a.Provider, provider8x8, providerMeta)
 		}
 		c.codecs(at+".calling.codecs", a.Calling.Codecs)
+		if a.Calling.Record && a.Calling.Mode == callingNone {
+			c.addf(at+".calling.record", "remove it, or let the account carry calls", "has no calls to record")
+		}
 	}
 }
 

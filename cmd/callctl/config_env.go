@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -125,6 +126,12 @@ func setFromEnv(v reflect.Value, value string) error {
 			return fmt.Errorf("not a duration: %w", err)
 		}
 		v.SetInt(int64(d))
+	case v.Kind() == reflect.Bool:
+		b, err := strconv.ParseBool(value)
+		if err != nil {
+			return fmt.Errorf("neither true nor false: %w", err)
+		}
+		v.SetBool(b)
 	case v.Kind() == reflect.String:
 		v.SetString(value)
 	case v.Kind() == reflect.Slice:

@@ -61,6 +61,7 @@ func TestLoadConfig(t *testing.T) {
 	require.Equal(t, "v26.0", a.API.Version)
 	require.Equal(t, rules8x8Strict, a.Rules)
 	require.Equal(t, callingGraph, a.Calling.Mode)
+	require.False(t, a.Calling.Record, "nobody is recorded unasked")
 	require.Equal(t, []media.Codec{media.Opus, media.PCMU, media.PCMA}, a.Calling.Codecs)
 	require.Equal(t, 45*time.Second, cfg.Timeouts.AgentRing)
 	ports, err := cfg.Media.Ports()
@@ -77,6 +78,7 @@ func TestLoadConfigEnvironmentWins(t *testing.T) {
 		"CALLCTL_SIP_LISTEN=udp://127.0.0.1:5060, tcp://127.0.0.1:5060",
 		"CALLCTL_ACCOUNTS_ACME_API_TOKEN=from-the-environment",
 		"CALLCTL_ACCOUNTS_ACME_CALLING_CODECS=pcma",
+		"CALLCTL_ACCOUNTS_ACME_CALLING_RECORD=true",
 		"CALLCTL_ACCOUNTS_ACME_WEBHOOK_VERIFY_TOKEN_FILE=ops.token",
 		"HOME=/root",
 	})
@@ -86,6 +88,7 @@ func TestLoadConfigEnvironmentWins(t *testing.T) {
 	require.Equal(t, []string{"udp://127.0.0.1:5060", "tcp://127.0.0.1:5060"}, cfg.SIP.Listen)
 	require.Equal(t, Secret("from-the-environment"), cfg.Accounts[0].API.Token, "in the place of token_file")
 	require.Equal(t, []media.Codec{media.PCMA}, cfg.Accounts[0].Calling.Codecs)
+	require.True(t, cfg.Accounts[0].Calling.Record)
 	require.Equal(t, Secret("0123456789abcdef0123"), cfg.Accounts[0].Webhook.VerifyToken, "in the place of verify_token")
 }
 
@@ -103,6 +106,8 @@ func TestEnvironmentReachesEveryKey(t *testing.T) {
 			value := "x"
 			if f.Type == reflect.TypeFor[time.Duration]() {
 				value = "3s"
+			} else if f.Type.Kind() == reflect.Bool {
+				value = "true"
 			}
 			env = append(env, at.env+envWord(yamlKey(f))+"="+value)
 		}
@@ -147,6 +152,8 @@ func TestLoadConfigFaults(t *testing.T) {
 		"codec":              {swap(`agent: "1001"`, `agent: "1001", codecs: [g729]`), []string{`calling.codecs: "g729"`}},
 		"codec twice":        {swap(`agent: "1001"`, `agent: "1001", codecs: [pcmu, pcmu]`), []string{"listed twice"}},
 		"mode":               {swap(`agent: "1001"`, `agent: "1001", mode: sip`), []string{`calling.mode: "sip" is not known`}},
+		"nothing to record":  {swap(`agent: "1001"`, `agent: "1001", mode: none, record: true`), []string{"calling.record: has no calls to record"}},
+		"record":             {swap(`agent: "1001"`, `agent: "1001", record: perhaps`), []string{":9:"}},
 		"no agent":           {swap(`calling: { agent: "1001" }`, "calling: {}"), []string{"calling.agent"}},
 		"base url":           {swap("phone_number_id", "base_url: graph.facebook.com, phone_number_id"), []string{"api.base_url"}},
 		"clear text":         {swap("phone_number_id", "base_url: \"http://example.com\", phone_number_id"), []string{"in the clear"}},

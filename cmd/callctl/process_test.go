@@ -414,3 +414,30 @@ func tail(log string) string {
 	lines := slices.DeleteFunc(strings.Split(log, "\n"), func(l string) bool { return strings.Contains(l, "msg=request") })
 	return strings.Join(last(lines, most), "\n")
 }
+
+// openAttempts are the calls whose attempt has no outcome yet.
+func (w *town) openAttempts() []string {
+	w.t.Helper()
+	settled := map[string]bool{}
+	var open []string
+	read := func(kind string) (ids []string) {
+		for _, e := range all[townEntry](w, "/v1/audit/entries?kind="+kind) {
+			var p struct {
+				CallID string `json:"callId"`
+			}
+			require.NoError(w.t, json.Unmarshal(e.Payload, &p))
+			ids = append(ids, p.CallID)
+		}
+		return ids
+	}
+	for _, id := range read("call.settled") {
+		require.False(w.t, settled[id], "settled once")
+		settled[id] = true
+	}
+	for _, id := range read("call.attempted") {
+		if !settled[id] {
+			open = append(open, id)
+		}
+	}
+	return open
+}

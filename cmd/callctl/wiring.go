@@ -129,6 +129,7 @@ func (d *daemon) openAccounts() error {
 		if calling {
 			d.carriers = append(d.carriers, sipbridge.Account{
 				Name: a.Name, Business: a.BusinessNumber, Carrier: carrier, Codecs: a.Calling.Codecs, Agent: a.Calling.Agent,
+				Record: a.Calling.Record,
 			})
 		}
 	}
@@ -224,8 +225,9 @@ func (d *daemon) openBridge() error {
 			Trunk:    sipbridge.Trunk{Name: trunk.Name, URI: trunk.URI, Username: trunk.Username, Password: string(trunk.Password), Codecs: trunk.Codecs},
 			Listen:   d.cfg.SIP.Listen, Contact: d.cfg.SIP.Contact,
 			Gate: gate{d.ledger, func(made permissions.Decision) { d.server.Decided(made) }}, Ledger: userCalls{d.ledger}, Log: d.log, Read: d.db.Read, Ports: ports,
-			Timeouts: sipbridge.Timeouts{AgentRing: t.AgentRing, UserRing: t.UserRing, Stale: t.Stale, MediaUp: t.MediaUp},
-			Now:      d.now, NewID: rand.Text, Logger: d.logger.With("part", "bridge"),
+			Timeouts:  sipbridge.Timeouts{AgentRing: t.AgentRing, UserRing: t.UserRing, Stale: t.Stale, MediaUp: t.MediaUp},
+			RecordDir: filepath.Join(d.cfg.DataDir, "recordings"),
+			Now:       d.now, NewID: rand.Text, Logger: d.logger.With("part", "bridge"),
 		})
 		if err != nil {
 			return fmt.Errorf("bridge: %w", err)
