@@ -83,9 +83,10 @@ func (c demoCmd) tell(ctx context.Context, w *world, dir string, out io.Writer) 
 	}
 	report := story.Tell(ctx, story.Config{
 		API: w.api, Token: w.token, Meta: w.meta, EightX8: w.eightX8, PBX: w.pbx, Witness: w.witness, Dir: dir, Out: spoken,
-		MetaAcc: story.Account{Business: demoMetaBusiness, User: demoMetaUser},
-		EightAc: story.Account{Business: demo8x8Business, User: demo8x8User},
-		Verify:  verifyElsewhere,
+		Recordings: filepath.Join(w.daemon.cfg.DataDir, "recordings"),
+		MetaAcc:    story.Account{Business: demoMetaBusiness, User: demoMetaUser},
+		EightAc:    story.Account{Business: demo8x8Business, User: demo8x8User},
+		Verify:     verifyElsewhere,
 	})
 	if c.JSON {
 		enc := json.NewEncoder(out)

@@ -107,7 +107,7 @@ func (w *world) config(dir, api, admin string, s demoSecrets) Config {
 			Name: "acme-meta", Provider: providerMeta, BusinessNumber: demoMetaBusiness, Rules: rulesMeta,
 			Webhook: WebhookConfig{AppSecret: Secret(s.secret), VerifyToken: Secret(s.verify)},
 			API:     APIConfig{BaseURL: w.metaURL, Token: Secret(s.key), PhoneNumberID: demoPNID, Version: "v26.0"},
-			Calling: CallingConfig{Mode: callingGraph, Codecs: []media.Codec{media.Opus, media.PCMU, media.PCMA}, Agent: demoAgent}, Template: template,
+			Calling: CallingConfig{Mode: callingGraph, Codecs: []media.Codec{media.Opus, media.PCMU, media.PCMA}, Agent: demoAgent, Record: true}, Template: template,
 		},
 	}
 	cfg.Trunks = []TrunkConfig{{Name: "main", URI: "sip:" + w.pbx.Addr() + ";transport=udp", Codecs: defaultCodecs()}}

@@ -140,6 +140,11 @@ type call struct {
 		Lost      uint64 `json:"lost"`
 		Codec     string `json:"codec"`
 	} `json:"whatsapp"`
+	Recordings []struct {
+		Leg    string `json:"leg"`
+		File   string `json:"file"`
+		SHA256 string `json:"sha256"`
+	} `json:"recordings"`
 	PBX struct {
 		PacketsIn uint64 `json:"packetsIn"`
 		Lost      uint64 `json:"lost"`

@@ -190,7 +190,10 @@ func (t *teller) opusCall(ctx context.Context) error {
 	if err := t.Meta.HangUp(w.ID); err != nil {
 		return fmt.Errorf("hang up: %w", err)
 	}
-	return t.ended(ctx, "user")
+	if err := t.ended(ctx, "user"); err != nil {
+		return err
+	}
+	return t.recorded(ctx)
 }
 
 // customerCalls: the customer calls twice; once the customer hangs up, once the agent.

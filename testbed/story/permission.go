@@ -3,6 +3,7 @@ package story
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -86,7 +87,12 @@ func (t *teller) askedAtMeta() error {
 
 // allow: both customers tap Allow; the ledger shows the grants, their expiry and
 // how they were authenticated.
-func (t *teller) allow(ctx context.Context) error {
+func (t *teller) allow(ctx context.Context) (err error) {
+	crm, err := t.subscribe(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, crm.close()) }()
 	began := time.Now()
 	if err := t.EightX8.Reply(ctx, t.EightAc.User, true, false); err != nil {
 		return fmt.Errorf("webhook of 8x8: %w", err)
@@ -107,6 +113,10 @@ func (t *teller) allow(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := crm.heard(ctx, "callctl.permission.granted", 2); err != nil {
+		return err
+	}
+	t.prove("the company's own system got both grants as signed webhooks from %s", t.API)
 	return nil
 }
 

@@ -38,6 +38,8 @@ type Config struct {
 	MetaAcc Account
 	EightAc Account
 	Dir     string // for the evidence pack and its altered copy
+	// Recordings is the folder where the daemon keeps recordings.
+	Recordings string
 	// Verify runs "callctl verify PACK" in a process of its own.
 	Verify func(ctx context.Context, pack string) (output string, err error)
 	Out    io.Writer // the story for a person; io.Discard for none
