@@ -24,7 +24,7 @@ type Permission struct {
 	Verified          bool               `json:"verified" doc:"The grant was signed, or read back from the provider"`
 	DoNotCall         bool               `json:"doNotCall"`
 	RequestedAt       time.Time          `json:"requestedAt,omitzero" doc:"The last request"`
-	Epoch             int64              `json:"epoch" doc:"Grows with every change that narrows permission"`
+	Epoch             int64              `json:"epoch" doc:"How many facts narrowed permission so far"`
 	UpdatedAt         time.Time          `json:"updatedAt,omitzero"`
 	Actions           []PermittedAction  `json:"actions" nullable:"false"`
 }
@@ -75,7 +75,7 @@ func (s *Server) permissionRoutes() {
 	}, s.getPermission)
 	register(s, operation{
 		method: http.MethodGet, path: "/v1/permissions/{business}/{user}/events", id: "listPermissionEvents", tag: "Permissions", scope: ScopeRead,
-		summary: "The facts behind the state, oldest first",
+		summary: "The facts behind the state, in the order in which they became known",
 	}, s.listPermissionEvents)
 	register(s, operation{
 		method: http.MethodPost, path: "/v1/permissions/{business}/{user}/requests", id: "requestPermission", tag: "Permissions", scope: ScopeWrite,
