@@ -113,10 +113,30 @@ func pool(ctx context.Context, dsn string, conns int, m mode) (*sql.DB, error) {
 	}
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
-	if err := assertSettings(ctx, db, m); err != nil {
+	if err := errors.Join(assertSettings(ctx, db, m), openAll(ctx, db, conns)); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+// openAll opens every connection of a pool at once: their file descriptors are
+// taken at start, where a limit is noticed, and not under load.
+func openAll(ctx context.Context, db *sql.DB, conns int) error {
+	var errs []error
+	open := make([]*sql.Conn, 0, conns)
+	for range conns {
+		c, err := db.Conn(ctx)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("open database: %w", err))
+			break
+		}
+		open = append(open, c)
+		errs = append(errs, c.PingContext(ctx))
+	}
+	for _, c := range open {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // createPrivate makes the file before SQLite does, because SQLite gives the WAL
