@@ -17,7 +17,9 @@ import (
 
 func TestMain(m *testing.M) {
 	sip.SetDefaultLogger(slog.New(slog.DiscardHandler)) // sipgo counts references of TCP connections loudly
-	goleak.VerifyTestMain(m)
+	// A message that sipgo sends while it is being closed finds the listener gone and
+	// opens a UDP socket of its own, which that Close no longer sees (v1.7.2).
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/emiago/sipgo/sip.(*TransportUDP).readUDPConnection"))
 }
 
 // run starts a PBX and stops it at the end of the test.
