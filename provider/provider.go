@@ -44,13 +44,6 @@ type Delivery struct {
 	Unknown []string
 }
 
-// Template is a message template that asks for call permission.
-type Template struct {
-	Name     string
-	Language string
-	Params   []string // body parameters, in order
-}
-
 // Provider is one account at a provider.
 type Provider interface {
 	// Authenticate checks the raw delivery, in constant time, before anything is

@@ -35,19 +35,9 @@ type sendContent struct {
 }
 
 type sendTemplate struct {
-	Language   string          `json:"language"`
-	Name       string          `json:"name"`
-	Components []sendComponent `json:"components,omitempty"`
-}
-
-type sendComponent struct {
-	Type       string          `json:"type"`
-	Parameters []sendParameter `json:"parameters"`
-}
-
-type sendParameter struct {
-	Type string `json:"type"`
-	Text string `json:"text"`
+	Language   string                       `json:"language"`
+	Name       string                       `json:"name"`
+	Components []provider.TemplateComponent `json:"components,omitempty"`
 }
 
 // RequestPermission sends the template, which must have a CALL_PERMISSION_REQUEST
@@ -58,14 +48,7 @@ func (a *Account) RequestPermission(ctx context.Context, to permissions.User, t 
 	if t.Name == "" || t.Language == "" {
 		return "", fmt.Errorf("8x8: %w: the template has no name or no language", provider.ErrRequest)
 	}
-	template := &sendTemplate{Name: t.Name, Language: t.Language}
-	if len(t.Params) > 0 {
-		body := sendComponent{Type: "body"}
-		for _, param := range t.Params {
-			body.Parameters = append(body.Parameters, sendParameter{Type: "text", Text: param})
-		}
-		template.Components = []sendComponent{body}
-	}
+	template := &sendTemplate{Name: t.Name, Language: t.Language, Components: t.Components()}
 	return a.send(ctx, to, sendRequest{Type: "template", ClientMessageID: id, Content: sendContent{Template: template}})
 }
 

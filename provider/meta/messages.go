@@ -27,23 +27,13 @@ type sendText struct {
 }
 
 type sendTemplate struct {
-	Name       string          `json:"name"`
-	Language   sendLanguage    `json:"language"`
-	Components []sendComponent `json:"components,omitempty"`
+	Name       string                       `json:"name"`
+	Language   sendLanguage                 `json:"language"`
+	Components []provider.TemplateComponent `json:"components,omitempty"`
 }
 
 type sendLanguage struct {
 	Code string `json:"code"`
-}
-
-type sendComponent struct {
-	Type       string          `json:"type"`
-	Parameters []sendParameter `json:"parameters"`
-}
-
-type sendParameter struct {
-	Type string `json:"type"`
-	Text string `json:"text"`
 }
 
 // RequestPermission sends the template, which must have a call permission request
@@ -54,14 +44,7 @@ func (a *Account) RequestPermission(ctx context.Context, to permissions.User, t 
 	if t.Name == "" || t.Language == "" {
 		return "", fmt.Errorf("meta: %w: the template has no name or no language", provider.ErrRequest)
 	}
-	template := &sendTemplate{Name: t.Name, Language: sendLanguage{Code: t.Language}}
-	if len(t.Params) > 0 {
-		body := sendComponent{Type: "body"}
-		for _, param := range t.Params {
-			body.Parameters = append(body.Parameters, sendParameter{Type: "text", Text: param})
-		}
-		template.Components = []sendComponent{body}
-	}
+	template := &sendTemplate{Name: t.Name, Language: sendLanguage{Code: t.Language}, Components: t.Components()}
 	return a.send(ctx, to, sendRequest{Type: "template", Template: template, Opaque: id})
 }
 
