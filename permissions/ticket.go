@@ -175,13 +175,11 @@ func (l *Ledger) Reserved(ctx context.Context, tx *audit.Tx, call string) (bool,
 }
 
 // Recover settles as OutcomeUnknown every attempt that an earlier process left
-// open, and returns how many there were. Called once at start, before anything
-// can dial.
-func (l *Ledger) Recover(ctx context.Context) (int, error) {
-	n := 0
-	err := l.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
-		calls, err := column[string](ctx, tx, selectOpenAttempts)
-		if err != nil {
+// open and returns their calls, the oldest first. Called once at start, before
+// anything can dial.
+func (l *Ledger) Recover(ctx context.Context) (calls []string, err error) {
+	err = l.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
+		if calls, err = column[string](ctx, tx, selectOpenAttempts); err != nil {
 			return err
 		}
 		for _, call := range calls {
@@ -189,11 +187,10 @@ func (l *Ledger) Recover(ctx context.Context) (int, error) {
 				return err
 			}
 		}
-		n = len(calls)
 		return nil
 	})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return n, nil
+	return calls, nil
 }

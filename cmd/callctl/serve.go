@@ -36,11 +36,8 @@ func (c serveCmd) Run(ctx context.Context, t *terminal) (err error) {
 // cleanly), confirmations, the audit's last checkpoint. The database is closed
 // by close.
 func (d *daemon) Run(ctx context.Context) error {
-	left, err := d.ledger.OpenAttempts(ctx)
+	left, err := d.ledger.Recover(ctx)
 	if err != nil {
-		return fmt.Errorf("read open attempts: %w", err)
-	}
-	if _, err := d.ledger.Recover(ctx); err != nil {
 		return fmt.Errorf("recover attempts: %w", err)
 	}
 	if d.bridge != nil {

@@ -191,7 +191,7 @@ func (d *daemon) withdrawn(r permissions.Revocation) {
 	}
 	n := 0
 	if r.DoNotCall {
-		addresses := []string{string(r.Pair.User)}
+		addresses := make([]string, 0, len(r.Addresses))
 		for _, u := range r.Addresses {
 			addresses = append(addresses, string(u))
 		}
