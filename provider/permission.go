@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"time"
 
 	"github.com/callctl/callctl/permissions"
 )
@@ -17,27 +16,13 @@ type PermissionReader interface {
 	ReadPermission(ctx context.Context, user permissions.User) (PermissionState, error)
 }
 
-// PermissionState is what the provider's API says about a user and a number.
-type PermissionState struct {
-	Status  permissions.Status
-	Expires time.Time // of a temporary permission; zero when the provider does not say
-	Actions []Action
-}
-
-// Action is something that the provider lets the business do or not.
-type Action struct {
-	Name   string // the provider's word: send_call_permission_request, start_call
-	Can    bool
-	Limits []Limit
-}
-
-// Limit is how often an action may be done in a period.
-type Limit struct {
-	Period string // ISO 8601 duration, such as PT24H
-	Max    int
-	Used   int
-	Resets time.Time // when the action may be done again; zero when the limit is not reached
-}
+// PermissionState, Action and Limit are what a provider's API says, in the
+// ledger's types.
+type (
+	PermissionState = permissions.ProviderState
+	Action          = permissions.ProviderAction
+	Limit           = permissions.ProviderLimit
+)
 
 // NewLimit reads a limit; what cannot be read is zero.
 func NewLimit(period string, most, used, resets Scalar) Limit {

@@ -36,8 +36,9 @@ const MinSecret = 16
 
 // Delivery is what one webhook body said.
 type Delivery struct {
-	Facts []permissions.Event // for the ledger
-	Calls []sipbridge.Event   // for the bridge
+	Facts   []permissions.Event  // for the ledger: about users
+	Notices []permissions.Notice // for the ledger: about our numbers, templates and account
+	Calls   []sipbridge.Event    // for the bridge
 	// Unknown names the parts that were stored and not understood, such as
 	// "field:flows" or "type:reaction", and the parts that could not be read,
 	// such as "malformed:message.timestamp". It holds no personal data.

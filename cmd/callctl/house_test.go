@@ -38,7 +38,7 @@ func house() map[string]int {
 		"geo": 0, "compliance/audit": 0, "migrations": 0,
 		"media/opus": 0, "media/g711": 0, "media/record": 0,
 		"media": 1, "permissions": 1,
-		"permissions/callback": 2, "sipbridge": 2,
+		"permissions/callback": 2, "permissions/readback": 2, "sipbridge": 2,
 		"provider":      3,                                         // what a provider is
 		"provider/meta": 4, "provider/eightx8": 4, "compliance": 4, // adapters and reports
 		"server/notify":              4, // outgoing webhooks
