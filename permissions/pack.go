@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"slices"
 	"time"
+
+	"github.com/callctl/callctl/geo"
 )
 
 // DefaultPack is the rule pack of a business that names none: the strictest.
@@ -42,6 +44,9 @@ type pack struct {
 	Grant     grantRules        `json:"grant"`
 	Calls     callRules         `json:"calls"`
 	Requests  requestRules      `json:"requests"`
+	Hours     *geo.Hours        `json:"hours"`        // nil for any hour
+	Places    string            `json:"destinations"` // listed or off: whether the list of destination countries holds
+	Revoking  revocationRules   `json:"revocation"`
 	Sources   map[string]string `json:"sources"`
 
 	from time.Time
@@ -53,18 +58,31 @@ type grantRules struct {
 	Permanent  string `json:"permanent"`
 	ClockSkew  span   `json:"clock_skew"` // margin before an expiry
 	ReadBack   []Auth `json:"read_back"`  // grades that need a read-back before a dial
+
+	ReadBackAfter span `json:"read_back_after"` // age of a grant, or of what was read last, from which it is read back before a dial; zero for never
+	Warning       span `json:"warning"`         // how long before its end a grant is announced; zero for not at all
+	Operator      bool `json:"operator"`        // grants by the API are possible
+	Approvals     int  `json:"approvals"`       // persons that a change that widens permission needs: 1 or 2
 }
 
 type callRules struct {
 	PerGrant   int     `json:"per_grant"` // zero for any number
 	ConsumedAt string  `json:"consumed_at"`
 	Connected  []limit `json:"connected"`
+	Unanswered struct {
+		Nudge  int `json:"nudge"`  // calls in a row after which the user is nudged; zero for never
+		Refuse int `json:"refuse"` // calls in a row after which no further one is placed; zero for never
+	} `json:"unanswered"`
 }
 
 type requestRules struct {
 	Limits   []limit `json:"limits"`
 	Reset    bool    `json:"reset_by_connected_call"`
 	PerCycle int     `json:"per_cycle"` // requests without a grant, zero for any number
+}
+
+type revocationRules struct {
+	Scope Scope `json:"scope"` // how far a user's opt-out reaches
 }
 
 // limit allows Max occurrences in any window of Period.

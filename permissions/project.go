@@ -18,6 +18,13 @@ type history struct {
 	anew     bool      // opted out before: only a user's own new grant counts
 	epoch    int64     // events that narrow
 	updated  time.Time
+
+	doubt    *Event            // the provider's refusal that no read-back has resolved yet, nil for none
+	read     *Event            // the last read-back, nil for none
+	stopped  *Event            // the message stop in force, nil for none
+	purposes map[string]*Event // opt-outs in force that reach calls of one purpose only
+	zone     string            // the customer's own time zone, "" when not given
+	failed   *Event            // the last Delivered that failed with no later one delivered, nil for none
 }
 
 // project is the state of a pair at now: a pure function of the set of events,
