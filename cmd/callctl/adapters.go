@@ -9,6 +9,7 @@ import (
 	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/permissions/callback"
+	"github.com/callctl/callctl/permissions/readback"
 	"github.com/callctl/callctl/provider"
 	"github.com/callctl/callctl/sipbridge"
 )
@@ -16,15 +17,20 @@ import (
 // gate lets the bridge ask the ledger, which never imports it.
 type gate struct {
 	ledger  *permissions.Ledger
+	reader  *readback.Reader
 	decided func(permissions.Decision) // hears of every decision
 }
 
 var _ sipbridge.Gate = gate{}
 
-// Authorize implements sipbridge.Gate.
+// Authorize implements sipbridge.Gate. A doubtful grant is read back from the
+// provider first; whether that went well or not, the gate decides by what the
+// ledger knows then.
 func (g gate) Authorize(ctx context.Context, a sipbridge.Attempt) (sipbridge.Ticket, error) {
+	pair := permissions.Pair{Business: a.Business, User: permissions.User(a.User)}
+	_ = g.reader.Before(ctx, pair) // logged there; the gate refuses what stayed doubtful
 	t, d, err := g.ledger.Authorize(ctx, permissions.Attempt{
-		Pair:     permissions.Pair{Business: a.Business, User: permissions.User(a.User)},
+		Pair:     pair,
 		CallID:   a.CallID,
 		Callback: a.CallbackID,
 		Purpose:  a.Purpose,
@@ -36,7 +42,7 @@ func (g gate) Authorize(ctx context.Context, a sipbridge.Attempt) (sipbridge.Tic
 	if t == nil {
 		return nil, &gateRefusal{permissions.Refusal{Decision: d}}
 	}
-	return ticket{t}, nil
+	return ticket{t, g.reader, pair}, nil
 }
 
 // gateRefusal is a refusal that both sides understand: the bridge by its methods, callers
@@ -54,7 +60,12 @@ func (r *gateRefusal) RetryAfter() time.Time { return r.Decision.RetryAfter }
 // Unwrap gives the ledger's refusal to errors.As.
 func (r *gateRefusal) Unwrap() error { return &r.Refusal }
 
-type ticket struct{ *permissions.Ticket }
+type ticket struct {
+	*permissions.Ticket
+
+	reader *readback.Reader
+	pair   permissions.Pair
+}
 
 var _ sipbridge.Ticket = ticket{}
 
@@ -67,8 +78,12 @@ func (t ticket) Confirm(ctx context.Context) error {
 	return err
 }
 
-// Settle implements sipbridge.Ticket.
+// Settle implements sipbridge.Ticket. A provider's refusal does not say whether
+// permission is gone or the user cannot be reached: it is asked.
 func (t ticket) Settle(ctx context.Context, tx *audit.Tx, outcome string) error {
+	if permissions.Outcome(outcome) == permissions.OutcomeRefused {
+		tx.OnCommit(func() { t.reader.Refused(t.pair) })
+	}
 	return t.Ticket.Settle(ctx, tx, permissions.Outcome(outcome))
 }
 

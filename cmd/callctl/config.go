@@ -19,6 +19,8 @@ type Config struct {
 	Tokens []TokenConfig `yaml:"tokens"`
 	// Accounts are the WhatsApp business numbers. At least one.
 	Accounts []AccountConfig `yaml:"accounts"`
+	// Rules are the company's own rule packs, opt-out words and locations.
+	Rules RulesConfig `yaml:"rules,omitempty"`
 	// Trunks are the PBXs that calls are joined to. Exactly one when an account
 	// carries calls; this version uses no second one.
 	Trunks []TrunkConfig `yaml:"trunks"`

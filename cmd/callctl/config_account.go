@@ -33,8 +33,13 @@ type AccountConfig struct {
 	// BusinessNumber is the WhatsApp business number, E.164 with its plus, in quotes.
 	BusinessNumber geo.E164 `yaml:"business_number"`
 	// Rules is the rule pack: 8x8-strict (24 hours and one call for each grant, the
-	// default) or meta (the provider's expiry, permanent grants honoured).
-	Rules string `yaml:"rules" jsonschema:"enum=8x8-strict,enum=meta"`
+	// default), meta (the provider's expiry, permanent grants honoured), meta-sandbox
+	// (Meta's public test numbers) or one of the company's own (rules.packs).
+	Rules string `yaml:"rules"`
+	// Brand is the brand that the number belongs to; the account's name when left
+	// out. Under a rule pack whose revocation.scope is brand, an opt-out reaches all
+	// numbers of a brand and no others.
+	Brand string `yaml:"brand,omitempty"`
 	// Webhook authenticates the provider's deliveries.
 	Webhook WebhookConfig `yaml:"webhook"`
 	// API is how we reach the provider.
@@ -87,6 +92,9 @@ type APIConfig struct {
 	PhoneNumberID string `yaml:"phone_number_id,omitempty"`
 	// Version is, for meta, the Graph API version.
 	Version string `yaml:"version,omitempty"`
+	// BusinessAccountID is the id of the WhatsApp Business Account (WABA). With it,
+	// account webhooks that name another one are refused.
+	BusinessAccountID string `yaml:"business_account_id,omitempty"`
 }
 
 // CallingConfig is how an account carries calls.

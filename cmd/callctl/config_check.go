@@ -30,6 +30,7 @@ func (c *checker) config(cfg *Config) {
 	}
 	c.tokens(cfg.Tokens)
 	c.accounts(cfg)
+	c.rules(cfg)
 	c.trunks(cfg)
 	c.sip(&cfg.SIP)
 	c.media(cfg)

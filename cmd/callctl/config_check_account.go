@@ -35,7 +35,9 @@ func (c *checker) accounts(cfg *Config) {
 			a.BusinessNumber = number
 			numbers[number] = true
 		}
-		c.oneOf(at+".rules", a.Rules, rules8x8Strict, rulesMeta)
+		if a.Brand != "" && !nameForm.MatchString(a.Brand) {
+			c.addf(at+".brand", "lower-case letters, digits and hyphens", "%q is not a name", a.Brand)
+		}
 		c.baseURL(at+".api.base_url", a)
 		switch a.Provider {
 		case provider8x8:

@@ -44,6 +44,7 @@ func parseConfig(path string, src []byte, env []string) (Config, error) {
 	}
 	dir := filepath.Dir(path)
 	c.secrets(&cfg, dir)
+	cfg.Rules.resolve(dir)
 	c.config(&cfg)
 	cfg.DataDir = resolvePath(dir, cfg.DataDir)
 	if err := c.err(); err != nil {

@@ -46,6 +46,8 @@ func (d *daemon) Run(ctx context.Context) error {
 	p := newParts(d.logger, stopTimeout)
 	p.start(ctx, "WAL checkpoints", d.db.RunCheckpoints)
 	p.start(ctx, "audit log", d.log.Run)
+	p.start(ctx, "permission ledger", d.ledger.Run)
+	p.start(ctx, "read-back", d.reader.Run)
 	p.start(ctx, "outgoing webhooks", d.notifier.Run)
 	p.start(ctx, "confirmations", d.confirmer.Run)
 	if d.bridge != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/callctl/callctl/migrations"
 	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/permissions/callback"
+	"github.com/callctl/callctl/permissions/readback"
 	"github.com/callctl/callctl/provider"
 	"github.com/callctl/callctl/provider/eightx8"
 	"github.com/callctl/callctl/provider/meta"
@@ -47,6 +48,7 @@ type daemon struct {
 	log        *audit.Log
 	ledger     *permissions.Ledger
 	bridge     *sipbridge.Bridge // nil when no account carries calls
+	reader     *readback.Reader
 	callbacks  *callback.Scheduler
 	exporter   *compliance.Exporter
 	confirmer  *compliance.Confirmer
@@ -87,6 +89,9 @@ func newDaemon(ctx context.Context, cfg Config, logger *slog.Logger) (_ *daemon,
 		return nil, err
 	}
 	if err := d.openLedger(); err != nil {
+		return nil, err
+	}
+	if err := d.openReader(); err != nil {
 		return nil, err
 	}
 	if err := d.openBridge(); err != nil {
@@ -158,16 +163,22 @@ func (d *daemon) openProvider(a AccountConfig, client *http.Client) (provider.Pr
 // openLedger makes the ledger. What must end together with a permission
 // (pending callbacks) ends in its transaction; live calls right after the commit.
 func (d *daemon) openLedger() error {
-	rules, err := geo.Load()
+	rules, err := geo.Load(d.cfg.Rules.overrides()...)
 	if err != nil {
 		return fmt.Errorf("geographic rules: %w", err)
 	}
+	packs, err := readDocuments(d.cfg.Rules.Packs)
+	if err != nil {
+		return fmt.Errorf("rule packs: %w", err)
+	}
 	businesses := make([]permissions.Business, 0, len(d.cfg.Accounts))
 	for _, a := range d.cfg.Accounts {
-		businesses = append(businesses, permissions.Business{Number: a.BusinessNumber, Account: a.Name, Rules: a.Rules})
+		businesses = append(businesses, permissions.Business{
+			Number: a.BusinessNumber, Account: a.Name, Rules: a.Rules, Brand: a.Brand, Silent: a.Provider == provider8x8,
+		})
 	}
 	d.ledger, err = permissions.New(permissions.Config{
-		Log: d.log, Read: d.db.Read, Geo: rules, Businesses: businesses, Now: d.now,
+		Log: d.log, Read: d.db.Read, Geo: rules, Businesses: businesses, Packs: packs, Now: d.now,
 		RevokeTx: func(ctx context.Context, tx *audit.Tx, r permissions.Revocation) error {
 			if _, err := d.callbacks.CancelUser(ctx, tx, r); err != nil {
 				return fmt.Errorf("cancel callbacks: %w", err)
@@ -178,6 +189,40 @@ func (d *daemon) openLedger() error {
 	})
 	if err != nil {
 		return fmt.Errorf("ledger: %w", err)
+	}
+	return nil
+}
+
+// The providers' webhook retries, after which a delivery is lost: Meta tries for 7
+// days, 8x8 at 1, 10, 30 and 90 seconds. And how many questions a second they take.
+const (
+	metaRetries = 7 * 24 * time.Hour
+	retries8x8  = 131 * time.Second
+	readRate    = 5
+)
+
+// openReader makes the reader of permissions at the providers.
+func (d *daemon) openReader() error {
+	accounts := make([]readback.Account, 0, len(d.accounts))
+	for _, a := range d.accounts {
+		source, ok := a.Provider.(provider.PermissionReader)
+		if !ok {
+			continue
+		}
+		retries := retries8x8
+		if a.Kind == providerMeta {
+			retries = metaRetries
+		}
+		accounts = append(accounts, readback.Account{
+			Name: a.Name, Business: a.Business, Source: source, Rate: readRate, Retries: retries,
+		})
+	}
+	var err error
+	d.reader, err = readback.New(readback.Config{
+		Ledger: d.ledger, Accounts: accounts, Now: d.now, Logger: d.logger.With("part", "read-back"),
+	})
+	if err != nil {
+		return fmt.Errorf("read-back: %w", err)
 	}
 	return nil
 }
@@ -224,7 +269,7 @@ func (d *daemon) openBridge() error {
 			Accounts: d.carriers,
 			Trunk:    sipbridge.Trunk{Name: trunk.Name, URI: trunk.URI, Username: trunk.Username, Password: string(trunk.Password), Codecs: trunk.Codecs},
 			Listen:   d.cfg.SIP.Listen, Contact: d.cfg.SIP.Contact,
-			Gate: gate{d.ledger, func(made permissions.Decision) { d.server.Decided(made) }}, Ledger: userCalls{d.ledger}, Log: d.log, Read: d.db.Read, Ports: ports,
+			Gate: gate{d.ledger, d.reader, func(made permissions.Decision) { d.server.Decided(made) }}, Ledger: userCalls{d.ledger}, Log: d.log, Read: d.db.Read, Ports: ports,
 			Timeouts:  sipbridge.Timeouts{AgentRing: t.AgentRing, UserRing: t.UserRing, Stale: t.Stale, MediaUp: t.MediaUp},
 			RecordDir: filepath.Join(d.cfg.DataDir, "recordings"),
 			Now:       d.now, NewID: rand.Text, Logger: d.logger.With("part", "bridge"),
