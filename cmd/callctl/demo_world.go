@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/callctl/callctl/media"
@@ -78,7 +80,11 @@ func newWorld(ctx context.Context, dir, api, admin string, logger *slog.Logger) 
 	}}); err != nil {
 		return nil, errors.Join(fmt.Errorf("fake PBX: %w", err), w.close())
 	}
-	if w.daemon, err = newDaemon(ctx, w.config(dir, api, admin, secrets), logger); err != nil {
+	cfg := w.config(dir, api, admin, secrets)
+	if cfg.Rules.Packs, err = anyHour(dir, rules8x8Strict, rulesMeta); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	if w.daemon, err = newDaemon(ctx, cfg, logger); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	w.api, w.admin = "http://"+w.daemon.api.Addr().String(), "http://"+w.daemon.admin.Addr().String()
@@ -98,13 +104,13 @@ func (w *world) config(dir, api, admin string, s demoSecrets) Config {
 	cfg.Tokens = []TokenConfig{{Name: "demo", Token: Secret(w.token), Scopes: []string{"admin"}}}
 	cfg.Accounts = []AccountConfig{
 		{
-			Name: "acme-8x8", Provider: provider8x8, BusinessNumber: demo8x8Business, Rules: rules8x8Strict,
+			Name: "acme-8x8", Provider: provider8x8, BusinessNumber: demo8x8Business, Rules: anyHourOf(rules8x8Strict),
 			Webhook: WebhookConfig{Authorization: Secret(s.authorization)},
 			API:     APIConfig{BaseURL: w.eightX8URL, Key: Secret(s.key), Subaccount: demoSubaccount, Channel: demoChannel},
 			Calling: CallingConfig{Mode: callingNone}, Template: template,
 		},
 		{
-			Name: "acme-meta", Provider: providerMeta, BusinessNumber: demoMetaBusiness, Rules: rulesMeta,
+			Name: "acme-meta", Provider: providerMeta, BusinessNumber: demoMetaBusiness, Rules: anyHourOf(rulesMeta),
 			Webhook: WebhookConfig{AppSecret: Secret(s.secret), VerifyToken: Secret(s.verify)},
 			API:     APIConfig{BaseURL: w.metaURL, Token: Secret(s.key), PhoneNumberID: demoPNID, Version: "v26.0"},
 			Calling: CallingConfig{Mode: callingGraph, Codecs: []media.Codec{media.Opus, media.PCMU, media.PCMA}, Agent: demoAgent, Record: true}, Template: template,
@@ -146,3 +152,24 @@ func (w *world) close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// anyHour writes, for each of the shipped rule packs, one that differs from it in
+// having no quiet hours, because a demo runs when someone looks at it.
+func anyHour(dir string, bases ...string) ([]string, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("rule packs: %w", err)
+	}
+	var paths []string
+	for _, base := range bases {
+		path := filepath.Join(dir, anyHourOf(base)+".yaml")
+		pack := "name: " + anyHourOf(base) + "\nversion: \"2026-11-22\"\nvalid_from: \"2025-01-01\"\nbase: " + base +
+			"\nhours: null\nsources:\n  hours: a demo runs at any hour\n"
+		if err := os.WriteFile(path, []byte(pack), 0o600); err != nil {
+			return nil, fmt.Errorf("rule packs: %w", err)
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
+}
+
+func anyHourOf(base string) string { return base + "-any-hour" }

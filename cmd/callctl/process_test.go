@@ -48,13 +48,14 @@ accounts:
   - name: acme
     provider: meta
     business_number: "` + townBusiness + `"
-    rules: meta
+    rules: meta-any-hour
     webhook: { app_secret: "` + townSecret + `", verify_token: verify-token-of-the-town }
     api: { base_url: "http://%s", token: "` + townGraph + `", phone_number_id: "` + demoPNID + `" }
     calling: { mode: graph, agent: "` + townAgent + `", codecs: [opus, pcmu] }
 trunks: [ { name: main, uri: "sip:%s;transport=udp" } ]
 sip: { listen: [ "udp://127.0.0.1:0", "tcp://127.0.0.1:0" ] }
 media: { bind: 127.0.0.1, rtp_ports: 0-0 }
+rules: { packs: [ meta-any-hour.yaml ] }
 `
 
 // town is what surrounds a daemon that runs as a process of its own: Meta, a PBX
@@ -117,6 +118,8 @@ func newTown(t *testing.T, limits meta.Limits) *town {
 			<-ended
 		}
 	})
+	_, err = anyHour(w.dir, rulesMeta)
+	require.NoError(t, err)
 	config := fmt.Sprintf(townConfig, listener.Addr(), w.pbx.Addr())
 	require.NoError(t, os.WriteFile(filepath.Join(w.dir, "callctl.yaml"), []byte(config), 0o600))
 	return w

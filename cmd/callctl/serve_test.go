@@ -28,13 +28,14 @@ accounts:
   - name: acme
     provider: meta
     business_number: "+4930901820"
-    rules: meta
+    rules: meta-any-hour
     webhook: { app_secret_file: app.secret, verify_token_file: verify.token }
     api: { token_file: graph.token, phone_number_id: "106540352242922" }
     calling: { mode: graph, agent: "1001" }
 trunks: [ { name: main, uri: "sip:127.0.0.1:5999;transport=udp" } ]
 sip: { listen: [ "udp://127.0.0.1:0", "tcp://127.0.0.1:0" ] }
 media: { bind: 127.0.0.1, rtp_ports: 0-0 }
+rules: { packs: [ meta-any-hour.yaml ] }
 `
 
 // syncBuffer is a log that may be read while it is written.
@@ -64,6 +65,8 @@ type serving struct {
 
 func serve(t *testing.T, dir string) serving {
 	t.Helper()
+	_, err := anyHour(dir, rulesMeta)
+	require.NoError(t, err)
 	for name, text := range map[string]string{
 		"callctl.yaml": serveConfig, "ops.token": "ops-token-of-the-test\n", "app.secret": "app-secret-of-the-test\n",
 		"verify.token": "verify-token-of-the-test\n", "graph.token": "graph-token-of-the-test\n",
