@@ -17,4 +17,7 @@ var (
 	// ErrFileSystem is returned for a database on a network file system, where
 	// neither SQLite's WAL nor the lock can be relied on.
 	ErrFileSystem = errors.New("migrations: the database is on a network file system (move data_dir to a local disk)")
+	// ErrDriver is returned when the SQLite driver lacks what a connection is built
+	// on: a fault of the build.
+	ErrDriver = errors.New("migrations: the SQLite driver cannot do what a connection needs")
 )

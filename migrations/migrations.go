@@ -13,8 +13,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-
-	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
 )
 
 // readers is the number of reading connections.
@@ -65,9 +63,11 @@ func Open(ctx context.Context, path string) (_ *DB, err error) {
 	if db.Read, err = pool(ctx, dsn(path, reading), readers, reading); err != nil {
 		return nil, err
 	}
-	if db.checkpoint, err = sql.Open("sqlite", dsn(path, checkpointing)); err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+	c, err := newConnector(dsn(path, checkpointing))
+	if err != nil {
+		return nil, err
 	}
+	db.checkpoint = sql.OpenDB(c)
 	db.checkpoint.SetMaxOpenConns(1)
 	return db, nil
 }
@@ -107,10 +107,11 @@ func (db *DB) Close() error {
 // pool opens a pool of connections and asserts the settings of one of them; the
 // others are opened by the same string.
 func pool(ctx context.Context, dsn string, conns int, m mode) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", dsn)
+	c, err := newConnector(dsn)
 	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+		return nil, err
 	}
+	db := sql.OpenDB(c)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	if err := errors.Join(assertSettings(ctx, db, m), openAll(ctx, db, conns)); err != nil {

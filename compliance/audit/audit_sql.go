@@ -1,6 +1,16 @@
 package audit
 
 const (
+	// A transaction of several writers: each after the first is a savepoint of its own.
+	sqlBegin      = `BEGIN IMMEDIATE`
+	sqlSavepoint  = `SAVEPOINT writer`
+	sqlRelease    = `RELEASE SAVEPOINT writer`
+	sqlRollbackTo = `ROLLBACK TO SAVEPOINT writer`
+	sqlRollback   = `ROLLBACK`
+	sqlCommit     = `COMMIT`
+
+	sqlBeginReading = `BEGIN`
+
 	sqlSize = `SELECT COALESCE(MAX(idx), -1) + 1 FROM audit_entries`
 
 	sqlHashCount = `SELECT COALESCE(MAX(pos), -1) + 1 FROM audit_hashes`
@@ -8,6 +18,7 @@ const (
 	sqlHash = `SELECT hash FROM audit_hashes WHERE pos = ?`
 
 	sqlInsertHash = `INSERT INTO audit_hashes (pos, hash) VALUES (?, ?)`
+	sqlMoreHashes = `, (?, ?)`
 
 	sqlInsertEntry = `
 INSERT INTO audit_entries (idx, at_ms, kind, subject, subject_seq, leaf, sealed)
@@ -16,8 +27,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?)`
 	sqlSubject = `SELECT wrapped_key, entries, last_idx FROM audit_subjects WHERE subject = ?`
 
 	sqlPutSubject = `
-INSERT INTO audit_subjects (subject, wrapped_key, entries, last_idx) VALUES (?, ?, 0, -1)
-ON CONFLICT (subject) DO UPDATE SET wrapped_key = excluded.wrapped_key`
+INSERT INTO audit_subjects (subject, wrapped_key, entries, last_idx) VALUES (?, ?, ?, ?)
+ON CONFLICT (subject) DO UPDATE
+SET wrapped_key = excluded.wrapped_key, entries = excluded.entries, last_idx = excluded.last_idx`
 
 	sqlAdvanceSubject = `UPDATE audit_subjects SET entries = ?, last_idx = ? WHERE subject = ?`
 

@@ -28,8 +28,8 @@ var (
 	ErrFailed = errors.New("audit: an earlier commit failed on the storage device; restart to read its state again")
 	// ErrNested is returned by an Update inside an Update of the same log.
 	ErrNested = errors.New("audit: Update within Update")
-	// ErrTxOwned is returned by [Tx.Commit] and [Tx.Rollback]: Update ends its transaction.
-	ErrTxOwned = errors.New("audit: the transaction is ended by Update")
+	// errNothing ends a transaction that holds nobody's work.
+	errNothing = errors.New("audit: nothing to commit")
 	// ErrRecord is returned by Append for a record that cannot be logged.
 	ErrRecord = errors.New("audit: record refused")
 	// ErrLeaf is returned for bytes that are no canonical leaf.

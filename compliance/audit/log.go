@@ -40,12 +40,9 @@ type Config struct {
 
 // Log is the audit log of one database. Safe for concurrent use.
 type Log struct {
-	cfg  Config
-	keys *keyring
-	stmt statements
-
-	// writing holds one token: whoever has it is the writer.
-	writing chan struct{}
+	cfg   Config
+	keys  *keyring
+	turns turns // of the writers
 
 	// anchoring serialises checkpoints, so that the anchor never goes back.
 	anchoring sync.Mutex
@@ -80,15 +77,11 @@ func New(ctx context.Context, cfg Config) (*Log, error) {
 	l := &Log{
 		cfg:     cfg,
 		keys:    keys,
-		writing: make(chan struct{}, 1),
 		edge:    edge,
 		changed: make(chan struct{}),
 		broken:  make(chan struct{}),
 	}
 	if err := l.checkAnchor(ctx); err != nil {
-		return nil, err
-	}
-	if err := l.stmt.prepare(ctx, cfg.Write); err != nil {
 		return nil, err
 	}
 	return l, nil

@@ -34,7 +34,7 @@ func (l *Log) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return l.finalCheckpoint(ctx, anchored)
 		case <-l.broken:
-			_, err := l.begin()
+			_, err := l.standing()
 			return err
 		case <-tick.C:
 		}

@@ -404,7 +404,7 @@ func TestFailedCommitIsFinal(t *testing.T) {
 	e := newEvidence(t, 3)
 	log, err := New(t.Context(), Config{Write: e.db.Write, Read: e.db.Read, Dir: e.dir, Now: time.Now})
 	require.NoError(t, err)
-	full := log.commitFailed(codeError(codeFull))
+	full := log.commitFailed(codeError(resultFull))
 	require.NotErrorIs(t, full, ErrFailed, "a full disk may have room again")
 	require.NoError(t, log.Update(t.Context(), func(context.Context, *Tx) error { return nil }))
 	running := make(chan error, 1)

@@ -32,32 +32,30 @@ type Record struct {
 	Payload any
 }
 
-// Tx is a write transaction that can append to the log. It is used by one
-// goroutine and only until the function given to [Log.Update] returns.
+// Tx is one writer's part of the write transaction, which can append to the log.
+// It is used by one goroutine and only until the function given to [Log.Update]
+// returns, which ends it; rows still open then are closed.
 type Tx struct {
-	*sql.Tx
-
-	log     *Log
-	now     time.Time
-	edge    frontier
-	grown   bool
-	hooks   []func()
-	stmts   statements
-	failure error // an append that half happened; it may not be committed
+	conn   *sql.Conn
+	log    *Log
+	now    time.Time
+	edge   frontier
+	hashes []storedHash // of the entries appended
+	hooks  []func()
+	rows   []*sql.Rows // handed out
+	over   bool
+	// failure is why nothing of this may be committed: an append that half
+	// happened, or a statement after which SQLite may have rolled back.
+	failure error
 }
 
-// Now is the transaction's time, fixed at its begin, UTC, millisecond precision.
+// Now is the writer's time, fixed when its function begins: UTC, millisecond
+// precision, and not before that of the writers before it in the transaction.
 func (tx *Tx) Now() time.Time { return tx.now }
 
 // OnCommit calls f once after the transaction is durably committed, in order of
 // registration, on the goroutine that called Update.
 func (tx *Tx) OnCommit(f func()) { tx.hooks = append(tx.hooks, f) }
-
-// Commit fails: the transaction is ended by [Log.Update].
-func (tx *Tx) Commit() error { return ErrTxOwned }
-
-// Rollback fails: the transaction is ended by [Log.Update].
-func (tx *Tx) Rollback() error { return ErrTxOwned }
 
 // Append adds r to the log within the transaction and returns its index. A
 // refused record ([ErrRecord]) leaves the transaction usable; any other error
@@ -65,6 +63,9 @@ func (tx *Tx) Rollback() error { return ErrTxOwned }
 func (tx *Tx) Append(ctx context.Context, r Record) (int64, error) {
 	payload, err := r.marshal()
 	if err != nil {
+		return 0, err
+	}
+	if err := tx.usable(); err != nil {
 		return 0, err
 	}
 	index, err := tx.append(ctx, r, payload)
@@ -114,17 +115,14 @@ func (tx *Tx) append(ctx context.Context, r Record, payload []byte) (int64, erro
 	if err != nil {
 		return 0, err
 	}
-	if _, err := tx.stmts.insertEntry.ExecContext(ctx,
+	if _, err := tx.ExecContext(ctx, sqlInsertEntry,
 		index, leaf.Time.UnixMilli(), r.Kind, r.Subject, seq, b, sealed); err != nil {
 		return 0, err
 	}
 	pos := tlog.StoredHashIndex(0, index)
 	for i, h := range tx.edge.push(tlog.RecordHash(b)) {
-		if _, err := tx.stmts.insertHash.ExecContext(ctx, pos+int64(i), h[:]); err != nil {
-			return 0, err
-		}
+		tx.hashes = append(tx.hashes, storedHash{pos + int64(i), h})
 	}
-	tx.grown = true
 	return index, nil
 }
 
@@ -133,36 +131,41 @@ func (tx *Tx) append(ctx context.Context, r Record, payload []byte) (int64, erro
 func (tx *Tx) advance(ctx context.Context, subject string) (key []byte, seq, prev int64, err error) {
 	var wrapped []byte
 	var entries, last int64
-	err = tx.stmts.subject.QueryRowContext(ctx, subject).Scan(&wrapped, &entries, &last)
-	known := err == nil
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return nil, 0, 0, err
-	}
-	if !known {
+	err = tx.QueryRowContext(ctx, sqlSubject, subject).Scan(&wrapped, &entries, &last)
+	if errors.Is(err, sql.ErrNoRows) {
 		last = -1
-	}
-	if wrapped == nil {
-		if key, wrapped, err = tx.log.keys.newSubjectKey(tx.log.cfg.Rand, subject); err != nil {
-			return nil, 0, 0, err
-		}
-		if _, err = tx.stmts.putSubject.ExecContext(ctx, subject, wrapped); err != nil {
-			return nil, 0, 0, err
-		}
-	} else if key, err = tx.log.keys.subjectKey(subject, wrapped); err != nil {
+	} else if err != nil {
 		return nil, 0, 0, err
 	}
-	if subject == "" {
-		return key, 0, -1, nil
+	made := wrapped == nil
+	if made {
+		key, wrapped, err = tx.log.keys.newSubjectKey(tx.log.cfg.Rand, subject)
+	} else {
+		key, err = tx.log.keys.subjectKey(subject, wrapped)
 	}
-	_, err = tx.stmts.advanceSubject.ExecContext(ctx, entries+1, tx.edge.size, subject)
-	return key, entries + 1, last, err
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	next := tx.edge.size
+	if subject == "" { // no chain
+		seq, prev, next = 0, -1, -1
+	} else {
+		seq, prev = entries+1, last
+	}
+	switch {
+	case made:
+		_, err = tx.ExecContext(ctx, sqlPutSubject, subject, wrapped, seq, next)
+	case subject != "":
+		_, err = tx.ExecContext(ctx, sqlAdvanceSubject, seq, next, subject)
+	}
+	return key, seq, prev, err
 }
 
 // SubjectEntries is how many entries a subject has, those of this transaction included.
 func (tx *Tx) SubjectEntries(ctx context.Context, subject string) (int64, error) {
 	var wrapped []byte
 	var entries, last int64
-	err := tx.stmts.subject.QueryRowContext(ctx, subject).Scan(&wrapped, &entries, &last)
+	err := tx.QueryRowContext(ctx, sqlSubject, subject).Scan(&wrapped, &entries, &last)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
