@@ -40,8 +40,11 @@ type Delivery struct {
 	Notices []permissions.Notice // for the ledger: about our numbers, templates and account
 	Calls   []sipbridge.Event    // for the bridge
 	// Unknown names the parts that were stored and not understood, such as
-	// "field:flows" or "type:reaction", and the parts that could not be read,
-	// such as "malformed:message.timestamp". It holds no personal data.
+	// "field:flows" or "type:unsupported", those of somebody else's number
+	// ("foreign:messages") and those that could not be read, such as
+	// "malformed:message.timestamp". Where a body can have many parts the name ends
+	// with the part's place: "@0.56.messages.3" is the fourth message of the 57th
+	// change of the first entry. It holds no personal data.
 	Unknown []string
 }
 
@@ -70,10 +73,11 @@ type Challenger interface {
 type APIError struct {
 	Provider   string
 	Status     int           // HTTP status
-	Code       int           // the provider's code (protocol F)
+	Code       int           // the provider's code, see [Faults]
 	Message    string        // the provider's words, without numbers
 	ID         string        // the provider's id of the incident, for its support; may be empty
 	RetryAfter time.Duration // how long the provider asks to wait, 0 when it does not say
+	Until      time.Time     // when the provider will take such a request again, zero when it does not say
 }
 
 // Error implements error.

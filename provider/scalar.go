@@ -82,10 +82,11 @@ const (
 	layoutNoZone    = "2006-01-02T15:04:05.999999999"
 )
 
-// Time reads seconds since 1970 (as Meta writes times) or ISO 8601 with or
-// without fraction (as 8x8 does; without zone it is UTC), in UTC. Milliseconds
-// since 1970 are refused: read as seconds they would be a grant for millennia.
-// Errors are ErrAbsent or ErrScalar.
+// Time reads seconds since 1970 (as Meta writes times), milliseconds since 1970, or
+// ISO 8601 with or without fraction (as 8x8 does; without zone it is UTC), in UTC.
+// A number counts as milliseconds when as seconds it would lie after the year
+// 9999, so that no time between 1978 and 9999 can be taken for another. Errors are
+// ErrAbsent or ErrScalar.
 func (s Scalar) Time() (time.Time, error) {
 	text := s.trim()
 	if text == "" {
@@ -97,8 +98,11 @@ func (s Scalar) Time() (time.Time, error) {
 		}
 	}
 	n, err := s.Int()
-	if err != nil || n <= 0 || n > lastSecond {
+	switch {
+	case err != nil || n <= 0 || n > lastSecond*1000:
 		return time.Time{}, ErrScalar
+	case n > lastSecond:
+		return time.UnixMilli(n).UTC(), nil
 	}
 	return time.Unix(n, 0).UTC(), nil
 }

@@ -9,7 +9,7 @@ type MalformedError string
 // Error implements error; it is the entry in Delivery.Unknown.
 func (m MalformedError) Error() string { return "malformed:" + string(m) }
 
-// maxWord bounds a provider's word in an Unknown name.
+// maxWord bounds a provider's word that is kept, in bytes.
 const maxWord = 64
 
 // Unknown is the name of a part that was not understood: kind, a colon and the
@@ -17,8 +17,22 @@ const maxWord = 64
 // "_", "-" and "." survive; one that is empty, overlong or could hold a phone
 // number becomes "unreadable".
 func Unknown(kind, word string) string {
+	clean := clean(word)
+	if clean == "" {
+		clean = "unreadable"
+	}
+	return kind + ":" + clean
+}
+
+// Word is a provider's word, such as an event, a reason or a tier, in upper case
+// and as [Unknown] keeps words: empty when nothing of it may be kept.
+func Word(s Scalar) string {
+	return strings.ToUpper(clean(strings.ReplaceAll(s.trim(), " ", "_")))
+}
+
+func clean(word string) string {
 	digits := 0
-	clean := strings.Map(func(r rune) rune {
+	kept := strings.Map(func(r rune) rune {
 		switch {
 		case r >= '0' && r <= '9':
 			digits++
@@ -28,8 +42,8 @@ func Unknown(kind, word string) string {
 		}
 		return -1
 	}, word)
-	if clean == "" || len(word) > maxWord || digits > 6 {
-		clean = "unreadable"
+	if len(word) > maxWord || digits > 6 {
+		return ""
 	}
-	return kind + ":" + clean
+	return kept
 }

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/callctl/callctl/geo"
-	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/provider"
 )
 
@@ -28,17 +27,20 @@ const name = "8x8"
 
 // Config is one WhatsApp channel at 8x8.
 type Config struct {
-	Name          string // account name; required
-	Business      geo.E164
-	BaseURL       string // DefaultBaseURL when empty; https, or http to loopback
-	SubAccount    string // required, webhooks name it
-	Channel       string // channel id (uuid) that webhooks name in recipient.channelId; required
-	Key           string // API key; required
-	Authorization string // the static Authorization header that webhooks must carry; >= 16 bytes after its scheme
-	Timeout       time.Duration
-	HTTP          *http.Client // a new one when nil
-	Now           func() time.Time
-	Logger        *slog.Logger // silent when nil
+	Name       string // account name; required
+	Business   geo.E164
+	BaseURL    string // DefaultBaseURL when empty; https, or http to loopback
+	SubAccount string // required, webhooks name it
+	Channel    string // channel id (uuid) that webhooks name in recipient.channelId; required
+	// BusinessAccountID is the id of the WhatsApp Business Account. When it is set,
+	// account events that name another business account are refused.
+	BusinessAccountID string
+	Key               string // API key; required
+	Authorization     string // the static Authorization header that webhooks must carry; >= 16 bytes after its scheme
+	Timeout           time.Duration
+	HTTP              *http.Client // a new one when nil
+	Now               func() time.Time
+	Logger            *slog.Logger // silent when nil
 }
 
 // Account implements provider.Provider. Safe for concurrent use.
@@ -107,8 +109,3 @@ func credentials(authorization string) string {
 }
 
 func unprintable(r rune) bool { return r < ' ' || r > '~' }
-
-// pair is the ledger's key for a user of this number.
-func (a *Account) pair(user permissions.User) permissions.Pair {
-	return permissions.Pair{Business: a.cfg.Business, User: user}
-}

@@ -2,54 +2,37 @@ package eightx8
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"strings"
-	"time"
 
 	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/provider"
 )
 
-// Decode reads a webhook body, of version 2 or 3. An inbound message must name
-// our channel, and whatever names a sub-account must name ours; otherwise it is
-// provider.ErrWrongAccount. Delivery reports and account events are Unknown by
-// their eventType ("event:account_update"). A body that is no JSON, is nested
+// Decode reads a webhook body: an inbound message of version 2 or 3, a delivery
+// receipt or an account event. An inbound message must name our channel, what
+// names a sub-account, a business account or a business number must name ours;
+// otherwise it is provider.ErrWrongAccount. Events that nobody knows are Unknown
+// by their eventType ("event:session_summary"). A body that is no JSON, is nested
 // deeper than provider.MaxDepth or repeats a member is provider.ErrMalformed.
 func (a *Account) Decode(raw []byte, auth permissions.Auth) (provider.Delivery, error) {
 	if err := provider.ValidJSON(raw, provider.MaxDepth); err != nil {
 		return provider.Delivery{}, fmt.Errorf("8x8: %w", err)
 	}
-	var e envelope
-	var m inbound
-	if readable := object(raw, &e); !readable {
-		return nothing(provider.MalformedError("body").Error()), nil
+	d := decoder{account: a, Reader: provider.Reader{
+		Provider: name, Account: a.cfg.Name, Business: a.cfg.Business, Auth: auth, Now: a.cfg.Now,
+	}}
+	if err := d.body(raw); err != nil {
+		return provider.Delivery{}, fmt.Errorf("8x8: %w", err)
 	}
-	if readable := len(e.Payload) == 0 || object(e.Payload, &m); !readable {
-		return nothing(provider.MalformedError("payload").Error()), nil
-	}
-	if m.SubAccountID != "" && string(m.SubAccountID) != a.cfg.SubAccount {
-		return provider.Delivery{}, fmt.Errorf("8x8: %w", provider.ErrWrongAccount)
-	}
-	if e.EventType != "inbound_message_received" {
-		return nothing(provider.Unknown("event", string(e.EventType))), nil
-	}
-	if !m.Recipient.Channel.Is("whatsapp") {
-		return nothing(provider.Unknown("channel", m.Recipient.Channel.Lower())), nil
-	}
-	if m.Recipient.ChannelID == "" {
-		return nothing(provider.MalformedError("recipient.channelId").Error()), nil
-	}
-	if !m.Recipient.ChannelID.Is(a.cfg.Channel) {
-		return provider.Delivery{}, fmt.Errorf("8x8: %w", provider.ErrWrongAccount)
-	}
-	fact, unknown := a.fact(m, e.Payload, auth)
-	if unknown != "" {
-		return nothing(unknown), nil
-	}
-	return provider.Delivery{Facts: []permissions.Event{fact}}, nil
+	return d.Delivery, nil
+}
+
+// decoder gathers what one body says.
+type decoder struct {
+	provider.Reader
+
+	account *Account
 }
 
 // object reads valid JSON into v; false when it is no object.
@@ -57,117 +40,78 @@ func object(raw []byte, v any) bool {
 	return bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) && provider.Unmarshal(raw, v) == nil
 }
 
-// nothing is a delivery without facts.
-func nothing(unknown string) provider.Delivery {
-	return provider.Delivery{Unknown: []string{unknown}}
-}
-
-// fact reads an inbound message of our channel; unknown names what is no fact.
-func (a *Account) fact(m inbound, raw json.RawMessage, auth permissions.Auth) (fact permissions.Event, unknown string) {
-	user, ok := provider.ParseUser(string(m.User.MSISDN))
-	if !ok {
-		user, ok = provider.ParseUser(string(m.User.ChannelUserID))
-	}
-	if !ok {
-		return fact, provider.MalformedError("user").Error()
-	}
-	fact = permissions.Event{
-		ID: eventID(m, raw), Pair: a.pair(user), Account: a.cfg.Name, Auth: auth,
-		Ref: string(m.ReplyToUmid), Aliases: provider.Aliases(user, string(m.User.ChannelUserID)),
-	}
-	var err error
-	switch m.Type.Lower() {
-	case "text":
-		err = a.messaged(&fact, m, m.Content.Text)
-	case "button", "buttons":
-		err = a.messaged(&fact, m, firstOf(m.Content.Text, m.Content.Payload))
-	case "interactive":
-		unknown, err = a.interactive(&fact, m)
-	default:
-		unknown = provider.Unknown("type", string(m.Type))
-	}
-	if err != nil {
-		unknown = err.Error()
-	}
-	return fact, unknown
-}
-
-// interactive reads a tap. Only a callPermissionReply can grant, never a
-// button's title, whatever it says.
-func (a *Account) interactive(fact *permissions.Event, m inbound) (unknown string, err error) {
-	tapped := m.Content.Interactive
-	switch strings.ReplaceAll(tapped.Type.Lower(), "_", "") {
-	case "callpermissionreply":
-		return "", a.reply(fact, m)
-	case "buttonreply":
-		return "", a.messaged(fact, m, firstOf(tapped.ButtonReply.Title, tapped.ButtonReplyCase.Title,
-			tapped.ButtonReply.ID, tapped.ButtonReplyCase.ID))
-	case "listreply":
-		return "", a.messaged(fact, m, firstOf(tapped.ListReply.Title, tapped.ListReplyCase.Title,
-			tapped.ListReply.ID, tapped.ListReplyCase.ID))
-	}
-	return provider.Unknown("interactive", string(tapped.Type)), nil
-}
-
-// messaged records the user's words. An unreadable time is ours: the words may be
-// an opt-out, which must not be lost.
-func (a *Account) messaged(fact *permissions.Event, m inbound, text provider.Scalar) error {
-	if text == "" {
-		return provider.MalformedError("content")
-	}
-	fact.Kind, fact.Text, fact.At = permissions.Messaged, string(text), a.timeOrNow(m.Timestamp)
-	return nil
-}
-
-// reply reads a call permission reply (protocol: 8x8, inbound messages). A reject
-// always counts. An accept needs a umid, a time and a readable expiry, or there
-// is no grant; a reply that is called permanent and expires all the same is
-// temporary.
-func (a *Account) reply(fact *permissions.Event, m inbound) error {
-	r := m.Content.Interactive.PermissionReply
-	fact.Automatic = r.ResponseSource.Is("automatic")
-	if r.Response.Is("reject") {
-		fact.Kind, fact.At = permissions.Declined, a.timeOrNow(m.Timestamp)
+// body tells the kinds of webhook apart. Its error is provider.ErrWrongAccount.
+func (d *decoder) body(raw []byte) error {
+	var e envelope
+	if !object(raw, &e) {
+		d.Malformed("body")
 		return nil
 	}
-	if !r.Response.Is("accept") {
-		return provider.MalformedError("callPermissionReply.response")
+	if e.BusinessAccountID != "" && d.account.cfg.BusinessAccountID != "" &&
+		string(e.BusinessAccountID) != d.account.cfg.BusinessAccountID {
+		return provider.ErrWrongAccount
 	}
-	if m.Umid == "" {
-		return provider.MalformedError("umid")
+	if len(e.EventDetails) > 0 {
+		return d.event(e, raw)
 	}
-	at, err := m.Timestamp.Time()
-	if err != nil {
-		return provider.MalformedError("timestamp")
+	var whose struct {
+		SubAccountID provider.Scalar `json:"subAccountId"`
 	}
-	permanent, err := r.IsPermanent.Bool()
-	if err != nil {
-		return provider.MalformedError("callPermissionReply.isPermanent")
+	if len(e.Payload) > 0 && !object(e.Payload, &whose) {
+		d.Malformed("payload")
+		return nil
 	}
-	if r.ExpirationTimestamp != "" {
-		if fact.Expires, err = r.ExpirationTimestamp.Time(); err != nil {
-			return provider.MalformedError("callPermissionReply.expirationTimestamp")
-		}
+	if whose.SubAccountID != "" && string(whose.SubAccountID) != d.account.cfg.SubAccount {
+		return provider.ErrWrongAccount
 	}
-	fact.Kind, fact.At, fact.Permanent = permissions.Granted, at, permanent && fact.Expires.IsZero()
+	switch e.EventType {
+	case "inbound_message_received":
+		return d.inbound(e.Payload)
+	case "outbound_message_status_changed":
+		d.receipt(e.Payload)
+	default:
+		d.Missing("event", string(e.EventType))
+	}
 	return nil
 }
 
-// eventID is the event's id: the umid, or the digest of the payload when it has
-// none, so that the same bytes are the same fact.
-func eventID(m inbound, raw json.RawMessage) string {
-	if m.Umid != "" {
-		return name + "/" + string(m.Umid)
+// inbound reads what a user sent to our channel.
+func (d *decoder) inbound(raw json.RawMessage) error {
+	var m inbound
+	if len(raw) > 0 && !object(raw, &m) {
+		d.Malformed("payload")
+		return nil
 	}
-	sum := sha256.Sum256(raw)
-	return name + "/sha256:" + hex.EncodeToString(sum[:])
+	if !m.Recipient.Channel.Is("whatsapp") {
+		d.Missing("channel", m.Recipient.Channel.Lower())
+		return nil
+	}
+	if m.Recipient.ChannelID == "" {
+		d.Malformed("recipient.channelId")
+		return nil
+	}
+	if !m.Recipient.ChannelID.Is(d.account.cfg.Channel) {
+		return provider.ErrWrongAccount
+	}
+	user, aliases, ok := m.User.address()
+	if !ok {
+		d.Malformed("user")
+		return nil
+	}
+	d.message(permissions.Event{
+		ID: d.IDOr(string(m.Umid), raw), Pair: permissions.Pair{User: user}, Aliases: aliases,
+		At: d.TimeOrNow(m.Timestamp), Ref: string(m.ReplyToUmid),
+	}, m)
+	return nil
 }
 
-func (a *Account) timeOrNow(s provider.Scalar) time.Time {
-	if at, err := s.Time(); err == nil {
-		return at
+// address is the person's phone number, or the BSUID of one without.
+func (p person) address() (user permissions.User, aliases []permissions.User, ok bool) {
+	user, ok = provider.ParseUser(string(p.MSISDN))
+	if !ok {
+		user, ok = provider.ParseUser(string(p.ChannelUserID))
 	}
-	return a.cfg.Now().UTC()
+	return user, provider.Aliases(user, string(p.ChannelUserID)), ok
 }
 
 func firstOf(values ...provider.Scalar) provider.Scalar {

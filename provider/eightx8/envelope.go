@@ -11,10 +11,22 @@ import (
 // envelope is what every 8x8 webhook begins with. Chat Apps events have a
 // namespace and a payload; account events (CABM) have an eventId and details.
 type envelope struct {
-	Version   provider.Scalar `json:"version"`
-	Namespace provider.Scalar `json:"namespace"`
-	EventType provider.Scalar `json:"eventType"`
-	Payload   json.RawMessage `json:"payload"`
+	Version           provider.Scalar `json:"version"`
+	Namespace         provider.Scalar `json:"namespace"`
+	EventType         provider.Scalar `json:"eventType"`
+	Payload           json.RawMessage `json:"payload"`
+	EventID           provider.Scalar `json:"eventId"`
+	Timestamp         provider.Scalar `json:"timestamp"`
+	Provider          provider.Scalar `json:"provider"`
+	BusinessAccountID provider.Scalar `json:"businessAccountId"`
+	EventDetails      json.RawMessage `json:"eventDetails"`
+}
+
+// person is how 8x8 names a user: by phone number, by BSUID, or both. Version 2
+// has the phone number's digits for a channelUserId.
+type person struct {
+	MSISDN        provider.Scalar `json:"msisdn"`
+	ChannelUserID provider.Scalar `json:"channelUserId"`
 }
 
 // inbound is the payload of inbound_message_received.
@@ -22,21 +34,31 @@ type inbound struct {
 	Umid         provider.Scalar `json:"umid"`
 	SubAccountID provider.Scalar `json:"subAccountId"`
 	Timestamp    provider.Scalar `json:"timestamp"`
-	User         struct {
-		MSISDN        provider.Scalar `json:"msisdn"`
-		ChannelUserID provider.Scalar `json:"channelUserId"`
-	} `json:"user"`
-	Recipient struct {
+	User         person          `json:"user"`
+	Recipient    struct {
 		Channel   provider.Scalar `json:"channel"`
 		ChannelID provider.Scalar `json:"channelId"`
 	} `json:"recipient"`
-	Type    provider.Scalar `json:"type"`
-	Content struct {
-		Text        provider.Scalar `json:"text"`
-		Payload     provider.Scalar `json:"payload"`
-		Interactive interactive     `json:"interactive"`
-	} `json:"content"`
+	Type        provider.Scalar `json:"type"`
+	Content     content         `json:"content"`
 	ReplyToUmid provider.Scalar `json:"replyToUmid"`
+}
+
+type content struct {
+	Text        provider.Scalar `json:"text"`
+	Caption     provider.Scalar `json:"caption"`
+	Payload     provider.Scalar `json:"payload"`
+	Image       captioned       `json:"image"`
+	Video       captioned       `json:"video"`
+	File        captioned       `json:"file"`
+	Document    captioned       `json:"document"`
+	Interactive interactive     `json:"interactive"`
+}
+
+// captioned is a medium that the user may have written something to.
+type captioned struct {
+	Text    provider.Scalar `json:"text"`
+	Caption provider.Scalar `json:"caption"`
 }
 
 // interactive names its members in snake case on one page and in camel case on
@@ -61,4 +83,22 @@ type permissionReply struct {
 	IsPermanent         provider.Scalar `json:"isPermanent"`
 	ExpirationTimestamp provider.Scalar `json:"expirationTimestamp"`
 	ResponseSource      provider.Scalar `json:"responseSource"`
+}
+
+// receipt is the payload of outbound_message_status_changed.
+type receipt struct {
+	Umid            provider.Scalar `json:"umid"`
+	ClientMessageID provider.Scalar `json:"clientMessageId"`
+	SubAccountID    provider.Scalar `json:"subAccountId"`
+	Channel         provider.Scalar `json:"channel"`
+	User            person          `json:"user"`
+	Status          struct {
+		State     provider.Scalar `json:"state"`
+		Timestamp provider.Scalar `json:"timestamp"`
+		ErrorCode provider.Scalar `json:"errorCode"`
+	} `json:"status"`
+	// encoding/json matches "whatsApp", which occurs, to it as well.
+	WhatsApp struct {
+		ProviderErrorCode provider.Scalar `json:"providerErrorCode"`
+	} `json:"whatsapp"`
 }

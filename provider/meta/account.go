@@ -33,16 +33,19 @@ const name = "meta"
 type Config struct {
 	Name          string // account name; required
 	Business      geo.E164
-	PhoneNumberID string        // digits; required, webhooks name it
-	BaseURL       string        // DefaultBaseURL when empty; https, or http to loopback
-	Version       string        // DefaultVersion when empty
-	Token         string        // access token; required
-	AppSecret     string        // signs webhooks; required, at least provider.MinSecret bytes
-	VerifyToken   string        // for the hub.challenge handshake; required, as long
-	Timeout       time.Duration // of one request; provider.DefaultTimeout when zero
-	HTTP          *http.Client  // a new one when nil
-	Now           func() time.Time
-	Logger        *slog.Logger // silent when nil
+	PhoneNumberID string // digits; required, webhooks name it
+	// BusinessAccountID is the id of the WhatsApp Business Account, digits. When it
+	// is set, webhooks that name another business account are refused.
+	BusinessAccountID string
+	BaseURL           string        // DefaultBaseURL when empty; https, or http to loopback
+	Version           string        // DefaultVersion when empty
+	Token             string        // access token; required
+	AppSecret         string        // signs webhooks; required, at least provider.MinSecret bytes
+	VerifyToken       string        // for the hub.challenge handshake; required, as long
+	Timeout           time.Duration // of one request; provider.DefaultTimeout when zero
+	HTTP              *http.Client  // a new one when nil
+	Now               func() time.Time
+	Logger            *slog.Logger // silent when nil
 }
 
 // Account implements provider.Provider, provider.Challenger and, for Graph
@@ -102,6 +105,7 @@ func (cfg *Config) check() error {
 		{cfg.Name != "", "name is empty"},
 		{phone && cfg.Business[0] == '+', "business is no number with plus"},
 		{digits.MatchString(cfg.PhoneNumberID), "phone number id is not digits"},
+		{cfg.BusinessAccountID == "" || digits.MatchString(cfg.BusinessAccountID), "business account id is not digits"},
 		{version.MatchString(cfg.Version), "version is not like v26.0"},
 		{len(cfg.AppSecret) >= provider.MinSecret, "app secret is shorter than 16 bytes"},
 		{len(cfg.VerifyToken) >= provider.MinSecret, "verify token is shorter than 16 bytes"},

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/provider"
 	"github.com/callctl/callctl/sipbridge"
 )
@@ -22,29 +23,35 @@ func callStatus(word string) (sipbridge.EventKind, bool) {
 	return "", false
 }
 
-// status reads one element of value.statuses. Only business-initiated calls have
-// statuses; those of messages are Unknown ("status:delivered").
+// status reads one element of value.statuses: of a message, or of a call, where
+// only business-initiated ones have any.
 func (d *decoder) status(field string, raw json.RawMessage, people contacts) {
 	var s status
 	if provider.Unmarshal(raw, &s) != nil || s.Status == "" {
-		d.malformed("status")
-		return
-	}
-	kind, known := callStatus(s.Status.Lower())
-	if !known || (!s.Type.Is("call") && (field != "calls" || s.Type != "")) {
-		d.unknown("status", s.Status.Lower())
+		d.Malformed("status")
 		return
 	}
 	if s.ID == "" {
-		d.malformed("status.id")
+		d.Malformed("status.id")
 		return
 	}
-	user, _, _ := d.user(people, s.RecipientID, s.RecipientUserID)
-	d.out.Calls = append(d.out.Calls, sipbridge.Event{
-		Account: d.account.cfg.Name, Wacid: string(s.ID), Kind: kind,
+	if !s.Type.Is("call") && (field != "calls" || s.Type != "") {
+		d.receipt(s, people)
+		return
+	}
+	kind, known := callStatus(s.Status.Lower())
+	if !known {
+		d.Missing("status", s.Status.Lower())
+		return
+	}
+	user, aliases, _ := d.user(people, s.RecipientID, s.RecipientUserID)
+	e := sipbridge.Event{
+		Account: d.Account, Wacid: string(s.ID), Kind: kind,
 		Direction: sipbridge.BusinessInitiated, User: string(user), Opaque: string(s.Opaque),
-		At: d.timeOrNow(s.Timestamp), Codes: codes(s.Errors),
-	})
+		At: d.TimeOrNow(s.Timestamp), Codes: codes(s.Errors),
+	}
+	d.Calls = append(d.Calls, e)
+	d.reported(e, aliases, statusOutcome(kind))
 }
 
 // call reads one element of value.calls. shared are the codes of value.errors,
@@ -52,13 +59,13 @@ func (d *decoder) status(field string, raw json.RawMessage, people contacts) {
 func (d *decoder) call(raw json.RawMessage, people contacts, shared []int, alone bool) {
 	var c call
 	if provider.Unmarshal(raw, &c) != nil || c.ID == "" {
-		d.malformed("call.id")
+		d.Malformed("call.id")
 		return
 	}
 	direction := direction(c)
+	user, aliases := d.callUser(c, direction, people)
 	e := sipbridge.Event{
-		Account: d.account.cfg.Name, Wacid: string(c.ID), Direction: direction,
-		User: d.callUser(c, direction, people), Opaque: string(c.Opaque), Codes: codes(c.Errors),
+		Account: d.Account, Wacid: string(c.ID), Direction: direction, User: string(user), Opaque: string(c.Opaque), Codes: codes(c.Errors),
 		Payload: string(firstOf(c.CTAPayload, c.DeeplinkPayload)),
 	}
 	switch c.Event.Lower() {
@@ -69,10 +76,11 @@ func (d *decoder) call(raw json.RawMessage, people contacts, shared []int, alone
 		if alone || e.Failed {
 			e.Codes = union(e.Codes, shared)
 		}
-		e.Kind, e.At, e.Duration = sipbridge.CarrierTerminated, d.timeOrNow(c.Timestamp), duration(c)
-		d.out.Calls = append(d.out.Calls, e)
+		e.Kind, e.At, e.Duration = sipbridge.CarrierTerminated, d.TimeOrNow(c.Timestamp), duration(c)
+		d.Calls = append(d.Calls, e)
+		d.ended(e, aliases, c)
 	default:
-		d.unknown("event", c.Event.Lower())
+		d.Missing("event", c.Event.Lower())
 	}
 }
 
@@ -82,15 +90,15 @@ func (d *decoder) connect(e sipbridge.Event, c call) {
 	at, err := c.Timestamp.Time()
 	switch {
 	case c.Session.SDP == "":
-		d.malformed("call.session")
+		d.Malformed("call.session")
 		return
 	case err != nil && e.Direction != sipbridge.BusinessInitiated:
-		d.malformed("call.timestamp")
+		d.Malformed("call.timestamp")
 		return
 	case err != nil:
-		at = d.account.cfg.Now().UTC()
+		at = d.Now().UTC()
 	case e.Direction == sipbridge.UserInitiated && e.User == "":
-		d.malformed("call.from")
+		d.Malformed("call.from")
 		return
 	}
 	e.Kind, e.At = sipbridge.CarrierConnect, at
@@ -100,7 +108,7 @@ func (d *decoder) connect(e sipbridge.Event, c call) {
 			sipbridge.UserInitiated: "offer", sipbridge.BusinessInitiated: "answer",
 		}[e.Direction]
 	}
-	d.out.Calls = append(d.out.Calls, e)
+	d.Calls = append(d.Calls, e)
 }
 
 // direction is what the call says, or else what its description implies: Meta
@@ -119,18 +127,19 @@ func direction(c call) sipbridge.Direction {
 	return ""
 }
 
-// callUser is the user of a call. Meta's samples have from and to the wrong way
-// round, so the side that is our business number is never taken.
-func (d *decoder) callUser(c call, direction sipbridge.Direction, people contacts) string {
+// callUser is the user of a call, and the user's BSUIDs. Meta's samples have from
+// and to the wrong way round, so the side that is our business number is never
+// taken.
+func (d *decoder) callUser(c call, direction sipbridge.Direction, people contacts) (permissions.User, []permissions.User) {
 	near, far := []provider.Scalar{c.From, c.FromUserID}, []provider.Scalar{c.To, c.ToUserID}
 	if direction == sipbridge.BusinessInitiated {
 		near, far = far, near
 	}
-	user, _, ok := d.user(people, near...)
+	user, aliases, ok := d.user(people, near...)
 	if !ok {
-		user, _, _ = d.user(people, far...)
+		user, aliases, _ = d.user(people, far...)
 	}
-	return string(user)
+	return user, aliases
 }
 
 // duration is how long the call lasted, 0 when nobody answered.

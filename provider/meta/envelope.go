@@ -16,6 +16,8 @@ type envelope struct {
 }
 
 type entry struct {
+	ID      provider.Scalar `json:"id"`   // of the business account; "0" in some account events
+	Time    provider.Scalar `json:"time"` // when Meta sent it
 	Changes json.RawMessage `json:"changes"`
 }
 
@@ -59,6 +61,16 @@ type message struct {
 	Text struct {
 		Body provider.Scalar `json:"body"`
 	} `json:"text"`
+	Image    captioned `json:"image"`
+	Video    captioned `json:"video"`
+	Document captioned `json:"document"`
+	Order    struct {
+		Text provider.Scalar `json:"text"`
+	} `json:"order"`
+	System json.RawMessage `json:"system"`
+	Edit   struct {
+		Message json.RawMessage `json:"message"`
+	} `json:"edit"`
 	Button struct {
 		Text    provider.Scalar `json:"text"`
 		Payload provider.Scalar `json:"payload"`
@@ -69,6 +81,11 @@ type message struct {
 		ListReply   chosen          `json:"list_reply"`
 		Reply       permissionReply `json:"call_permission_reply"`
 	} `json:"interactive"`
+}
+
+// captioned is a medium that the user may have written something to.
+type captioned struct {
+	Caption provider.Scalar `json:"caption"`
 }
 
 // chosen is a button or list row that the user tapped.
@@ -89,6 +106,7 @@ type status struct {
 	Timestamp             provider.Scalar `json:"timestamp"`
 	Type                  provider.Scalar `json:"type"`
 	Status                provider.Scalar `json:"status"`
+	RecipientType         provider.Scalar `json:"recipient_type"`
 	RecipientID           provider.Scalar `json:"recipient_id"`
 	RecipientUserID       provider.Scalar `json:"recipient_user_id"`
 	RecipientParentUserID provider.Scalar `json:"recipient_parent_user_id"`

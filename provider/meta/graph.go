@@ -71,27 +71,39 @@ func (a *Account) refusal(answer provider.Answer) *provider.APIError {
 	if code, err := g.Error.Code.Int(); err == nil {
 		refused.Code = int(code)
 	}
-	var data struct {
-		Details provider.Scalar `json:"details"`
-	}
+	data, _ := provider.ReadMembers(g.Error.Data)
 	message := string(g.Error.Message)
-	if len(g.Error.Data) > 0 && provider.Unmarshal(g.Error.Data, &data) == nil && data.Details != "" {
-		message = strings.TrimPrefix(message+": "+string(data.Details), ": ")
+	if details := data.Scalar("details"); details != "" {
+		message = strings.TrimPrefix(message+": "+string(details), ": ")
 	}
+	refused.Until = provider.AllowedAgain(data)
 	if message = provider.Redact(message); message != "" {
 		refused.Message = message
 	}
 	return refused
 }
 
-// carrierError turns a refusal into the bridge's; other errors stay.
+// carrierError turns a refusal into the bridge's; other errors stay. The
+// *provider.APIError stays inside, for provider.Classify.
 func carrierError(err error) error {
 	refused, ok := errors.AsType[*provider.APIError](err)
 	if !ok {
 		return err
 	}
-	return &sipbridge.CarrierError{Code: refused.Code, Status: refused.Status, Message: refused.Message}
+	return &refusedCallError{
+		carrier: &sipbridge.CarrierError{Code: refused.Code, Status: refused.Status, Message: refused.Message},
+		api:     refused,
+	}
 }
+
+// refusedCallError is a refusal in the bridge's words and in the provider's.
+type refusedCallError struct {
+	carrier *sipbridge.CarrierError
+	api     *provider.APIError
+}
+
+func (e *refusedCallError) Error() string   { return e.carrier.Error() }
+func (e *refusedCallError) Unwrap() []error { return []error{e.carrier, e.api} }
 
 // repeat does op until it succeeds, is refused for good, or the policy is used
 // up. It is only for requests that may arrive twice.

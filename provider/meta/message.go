@@ -1,123 +1,119 @@
 package meta
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"time"
 
 	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/provider"
 )
 
-// message reads one element of value.messages. What the user wrote or tapped is
-// Messaged; only a call_permission_reply can grant, never a button's title.
+// message reads one element of value.messages. What the user wrote, tapped or put
+// under a picture is Messaged; only a call_permission_reply can grant, never a
+// button's title.
 func (d *decoder) message(raw json.RawMessage, people contacts) {
 	var m message
 	if provider.Unmarshal(raw, &m) != nil || m.Type == "" {
-		d.malformed("message.type")
+		d.Malformed("message.type")
+		return
+	}
+	kind := m.Type.Lower()
+	if kind == "system" {
+		d.system(m, raw)
 		return
 	}
 	user, aliases, ok := d.user(people, m.From, m.FromUserID)
 	if !ok {
-		d.malformed("message.from")
+		d.Malformed("message.from")
 		return
 	}
 	fact := permissions.Event{
-		ID: messageID(m, raw), Pair: d.account.pair(user), Account: d.account.cfg.Name, Auth: d.auth,
+		ID: d.IDOr(string(m.ID), raw), Pair: permissions.Pair{User: user}, At: d.TimeOrNow(m.Timestamp),
 		Aliases: mergeAliases(user, aliases, m.FromParentUserID), Ref: string(m.Context.ID),
 	}
-	switch m.Type.Lower() {
-	case "text":
-		d.messaged(fact, m, m.Text.Body)
-	case "button":
-		d.messaged(fact, m, firstOf(m.Button.Text, m.Button.Payload))
+	switch kind {
 	case "interactive":
 		d.interactive(fact, m)
+	case "button":
+		d.Tapped(fact, m.Button.Text, m.Button.Payload)
+	case "text":
+		d.Wrote(fact, m.Text.Body)
+	case "edit":
+		d.edit(fact, m)
 	default:
-		d.unknown("type", m.Type.Lower())
+		d.other(fact, kind, m)
 	}
+}
+
+// edit reads the new words of a message that the user changed.
+func (d *decoder) edit(fact permissions.Event, m message) {
+	var now message
+	if len(m.Edit.Message) == 0 || provider.Unmarshal(m.Edit.Message, &now) != nil {
+		d.Malformed("edit.message")
+		return
+	}
+	if text := written(now); text != "" {
+		d.Wrote(fact, text)
+		return
+	}
+	if !silent(now.Type.Lower()) {
+		d.Missing("type", now.Type.Lower())
+	}
+}
+
+// other reads the kinds of message of which only the words count, if there are
+// any: an opt-out is one under a picture as well.
+func (d *decoder) other(fact permissions.Event, kind string, m message) {
+	text := written(m)
+	if text != "" {
+		d.Wrote(fact, text)
+	}
+	if !silent(kind) {
+		d.Missing("type", kind)
+	}
+}
+
+// written is what the user typed, in whatever kind of message.
+func written(m message) provider.Scalar {
+	return firstOf(m.Text.Body, m.Image.Caption, m.Video.Caption, m.Document.Caption, m.Order.Text, m.Button.Text)
+}
+
+// silent tells whether messages of a kind are known and say nothing that bears on
+// permission, beside what the user wrote to them. A message that Meta calls
+// unsupported or errors is not among them: nobody here can tell what it said.
+func silent(kind string) bool {
+	switch kind {
+	case "image", "video", "document", "audio", "voice", "sticker", "location", "contacts",
+		"reaction", "order", "revoke", "request_welcome", "referral":
+		return true
+	}
+	return false
 }
 
 func (d *decoder) interactive(fact permissions.Event, m message) {
-	switch m.Interactive.Type.Lower() {
+	switch kind := m.Interactive.Type.Lower(); kind {
 	case "call_permission_reply":
 		d.reply(fact, m)
 	case "button_reply":
-		d.messaged(fact, m, firstOf(m.Interactive.ButtonReply.Title, m.Interactive.ButtonReply.ID))
+		d.Tapped(fact, m.Interactive.ButtonReply.Title, m.Interactive.ButtonReply.ID)
 	case "list_reply":
-		d.messaged(fact, m, firstOf(m.Interactive.ListReply.Title, m.Interactive.ListReply.ID))
+		d.Tapped(fact, m.Interactive.ListReply.Title, m.Interactive.ListReply.ID)
+	case "nfm_reply":
+		// The answer to a Flow: fields of the business's own form.
 	default:
-		d.unknown("interactive", m.Interactive.Type.Lower())
+		d.Missing("interactive", kind)
 	}
 }
 
-// messaged records the user's words. An unreadable time is ours: the words may be
-// an opt-out, which must not be lost.
-func (d *decoder) messaged(fact permissions.Event, m message, text provider.Scalar) {
-	if text == "" {
-		d.malformed("message.text")
+// system reads a message by WhatsApp itself: the user has another number or id.
+func (d *decoder) system(m message, raw json.RawMessage) {
+	said, ok := provider.ReadMembers(m.System)
+	if !ok {
+		d.Malformed("message.system")
 		return
 	}
-	fact.Kind, fact.Text, fact.At = permissions.Messaged, string(text), d.timeOrNow(m.Timestamp)
-	d.out.Facts = append(d.out.Facts, fact)
-}
-
-// reply reads a call permission reply in its six scenarios (protocol: Meta, call
-// permission replies). A reject always counts. An accept needs an id, a time and
-// a readable expiry, or there is no grant; a reply that is called permanent and
-// expires all the same is temporary.
-func (d *decoder) reply(fact permissions.Event, m message) {
-	r := m.Interactive.Reply
-	fact.Automatic = r.ResponseSource.Is("automatic")
-	if r.Response.Is("reject") {
-		fact.Kind, fact.At = permissions.Declined, d.timeOrNow(m.Timestamp)
-		d.out.Facts = append(d.out.Facts, fact)
-		return
+	if !d.System(d.IDOr(string(m.ID), raw), d.TimeOrNow(m.Timestamp), m.From, said) {
+		d.Missing("system", said.Scalar("type").Lower())
 	}
-	if !r.Response.Is("accept") {
-		d.malformed("call_permission_reply.response")
-		return
-	}
-	at, err := m.Timestamp.Time()
-	if err != nil {
-		d.malformed("message.timestamp")
-		return
-	}
-	permanent, err := r.IsPermanent.Bool()
-	if err != nil {
-		d.malformed("call_permission_reply.is_permanent")
-		return
-	}
-	if r.ExpirationTimestamp != "" {
-		if fact.Expires, err = r.ExpirationTimestamp.Time(); err != nil {
-			d.malformed("call_permission_reply.expiration_timestamp")
-			return
-		}
-	}
-	if m.ID == "" {
-		d.malformed("message.id")
-		return
-	}
-	fact.Kind, fact.At, fact.Permanent = permissions.Granted, at, permanent && fact.Expires.IsZero()
-	d.out.Facts = append(d.out.Facts, fact)
-}
-
-// messageID is the event id: Meta's message id, or the digest of the element
-// when it has none, so that the same bytes are the same fact.
-func messageID(m message, raw json.RawMessage) string {
-	if m.ID != "" {
-		return name + "/" + string(m.ID)
-	}
-	sum := sha256.Sum256(raw)
-	return name + "/sha256:" + hex.EncodeToString(sum[:])
-}
-
-func (d *decoder) timeOrNow(s provider.Scalar) time.Time {
-	if at, err := s.Time(); err == nil {
-		return at
-	}
-	return d.account.cfg.Now().UTC()
 }
 
 func firstOf(values ...provider.Scalar) provider.Scalar {

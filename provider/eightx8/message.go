@@ -1,0 +1,77 @@
+package eightx8
+
+import (
+	"strings"
+
+	"github.com/callctl/callctl/permissions"
+	"github.com/callctl/callctl/provider"
+)
+
+// message reads a message of our channel. What the user wrote, tapped or put under
+// a picture is Messaged; only a callPermissionReply can grant, never a button's
+// title, whatever it says.
+func (d *decoder) message(fact permissions.Event, m inbound) {
+	switch kind := m.Type.Lower(); kind {
+	case "interactive":
+		d.interactive(fact, m)
+	case "button", "buttons":
+		d.Tapped(fact, m.Content.Text, m.Content.Payload)
+	case "text":
+		d.Wrote(fact, m.Content.Text)
+	default:
+		text := written(m.Content)
+		if text != "" {
+			d.Wrote(fact, text)
+		}
+		if !silent(kind) {
+			d.Missing("type", kind)
+		}
+	}
+}
+
+// written is what the user typed, in whatever kind of message.
+func written(c content) provider.Scalar {
+	return firstOf(c.Text, c.Caption, c.Image.Caption, c.Image.Text, c.Video.Caption, c.Video.Text,
+		c.File.Caption, c.File.Text, c.Document.Caption, c.Document.Text)
+}
+
+// silent tells whether messages of a kind are known and say nothing that bears on
+// permission, beside what the user wrote to them. "None", which 8x8 gives to what
+// it cannot relay, is not among them.
+func silent(kind string) bool {
+	switch kind {
+	case "image", "video", "audio", "voice", "file", "document", "sticker", "location", "contacts", "contact",
+		"reaction", "order", "carousel", "list", "template":
+		return true
+	}
+	return false
+}
+
+// interactive reads a tap.
+func (d *decoder) interactive(fact permissions.Event, m inbound) {
+	tapped := m.Content.Interactive
+	switch strings.ReplaceAll(tapped.Type.Lower(), "_", "") {
+	case "callpermissionreply":
+		d.reply(fact, m)
+	case "buttonreply":
+		d.Tapped(fact, firstOf(tapped.ButtonReply.Title, tapped.ButtonReplyCase.Title),
+			firstOf(tapped.ButtonReply.ID, tapped.ButtonReplyCase.ID))
+	case "listreply":
+		d.Tapped(fact, firstOf(tapped.ListReply.Title, tapped.ListReplyCase.Title),
+			firstOf(tapped.ListReply.ID, tapped.ListReplyCase.ID))
+	case "nfmreply":
+		// The answer to a Flow: fields of the business's own form.
+	default:
+		d.Missing("interactive", string(tapped.Type))
+	}
+}
+
+// reply reads a call permission reply (8x8, inbound messages). 8x8 forwards only
+// what the user did: automatic grants and revocations are read back.
+func (d *decoder) reply(fact permissions.Event, m inbound) {
+	r := m.Content.Interactive.PermissionReply
+	d.Reply(fact, provider.Reply{
+		Name: "callPermissionReply", ID: m.Umid, At: m.Timestamp,
+		Response: r.Response, Permanent: r.IsPermanent, Expires: r.ExpirationTimestamp, Source: r.ResponseSource,
+	})
+}
