@@ -7,6 +7,7 @@
 package geo
 
 import (
+	"errors"
 	"log/slog"
 	"strings"
 
@@ -23,32 +24,68 @@ type E164 string
 // Parse reads a number in E.164 form; a missing plus is tolerated when
 // everything else is digits (providers leave it out). The result is the
 // canonical form: a national prefix that does not belong into an international
-// number is dropped, so parsing the result gives the result. Anything else,
-// and every number too short or too long for its country, is [ErrNumber].
+// number is dropped, so parsing the result gives the result. Anything else is a
+// [NumberError], which wraps [ErrNumber] and says whether the text is empty, has
+// other characters than digits, is too short or too long, or belongs to no country.
+//
+// A number that is possible is accepted, assigned or not: the providers' own
+// samples are not assigned. Forms that WhatsApp keeps although the plan gave them
+// up stay as they are, see [Forms]; the 15 of an Argentine mobile becomes the
+// international 9.
 func Parse(s string) (E164, error) {
 	digits := strings.TrimPrefix(s, "+")
-	if digits == "" || len(digits) > maxDigits || strings.Trim(digits, "0123456789") != "" {
-		return "", ErrNumber
+	switch {
+	case digits == "":
+		return "", ErrNumberEmpty
+	case strings.Trim(digits, "0123456789") != "":
+		return "", ErrNumberCharacters
+	case len(digits) > maxDigits:
+		return "", ErrNumberLong
 	}
-	first, ok := canonical(digits)
-	if !ok {
-		return "", ErrNumber
+	if n := E164("+" + digits); planForm(n) != n {
+		if _, err := canonical(planForm(n).Digits()); err != nil {
+			return "", err
+		}
+		return n, nil
+	}
+	first, err := canonical(digits)
+	if err != nil {
+		return "", err
 	}
 	// A number whose canonical form reads differently again belongs to no plan.
-	if again, ok := canonical(first.Digits()); !ok || again != first {
-		return "", ErrNumber
+	if again, err := canonical(first.Digits()); err != nil || again != first {
+		return "", ErrNumberPlan
 	}
 	return first, nil
 }
 
 // canonical is the E.164 form of digits that are a possible number somewhere.
-func canonical(digits string) (E164, bool) {
+func canonical(digits string) (E164, error) {
 	number, err := phonenumbers.Parse("+"+digits, "")
-	if err != nil || phonenumbers.IsPossibleNumberWithReason(number) != phonenumbers.IS_POSSIBLE {
-		return "", false
+	switch {
+	case errors.Is(err, phonenumbers.ErrInvalidCountryCode):
+		return "", ErrNumberCountry
+	case errors.Is(err, phonenumbers.ErrNumTooLong):
+		return "", ErrNumberLong
+	case err != nil: // a country code with nothing or next to nothing behind it
+		return "", ErrNumberShort
+	}
+	switch phonenumbers.IsPossibleNumberWithReason(number) {
+	case phonenumbers.IS_POSSIBLE:
+	case phonenumbers.INVALID_COUNTRY_CODE:
+		return "", ErrNumberCountry
+	case phonenumbers.TOO_SHORT, phonenumbers.IS_POSSIBLE_LOCAL_ONLY: // the latter lacks its area code
+		return "", ErrNumberShort
+	case phonenumbers.TOO_LONG:
+		return "", ErrNumberLong
+	default:
+		return "", ErrNumberPlan
 	}
 	out := E164(phonenumbers.Format(number, phonenumbers.E164))
-	return out, len(out.Digits()) <= maxDigits
+	if len(out.Digits()) > maxDigits {
+		return "", ErrNumberLong
+	}
+	return out, nil
 }
 
 // Digits is the number without the plus, as Meta writes it.

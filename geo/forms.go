@@ -1,7 +1,91 @@
 package geo
 
-// Forms are all forms in which WhatsApp and numbering plans write one subscriber:
-// Mexico with and without the 1 after +52, Argentina with and without the 9 after
-// +54, Brazil with and without the ninth digit of mobiles. The number itself is
-// the first; a number of another country is alone.
-func Forms(n E164) []E164 { return []E164{n} }
+import "strings"
+
+// Lengths with the plus of the numbers that have two forms.
+const (
+	mexico    = len("+525512345678")
+	argentina = len("+541158749895")
+	brazil    = len("+551187654321")
+)
+
+// Forms are all forms in which WhatsApp and numbering plans write one subscriber.
+// The number itself is the first; a number of another country is alone. Forms are
+// symmetric, and every form is its own canonical form under [Parse].
+//
+//   - Mexico: with and without a 1 after +52. The plan of 2019-08-03 abolished the
+//     1 of mobiles; WhatsApp ids of older accounts keep it ("521…").
+//   - Argentina: with and without a 9 after +54. Called from abroad a mobile has
+//     the 9, at home it has 15 after the area code instead, which Parse reads as the
+//     9; WhatsApp ids have the 9, its sandbox and some senders drop it. Fixed and
+//     mobile lines share one plan of ten digits, so both forms are one subscriber.
+//   - Brazil: mobiles with and without the ninth digit, a 9 before the eight. It was
+//     introduced from 2012 (area code 11) to 2016-11; WhatsApp ids of accounts from
+//     before keep eight digits, by and large outside the area codes 11 to 19, 21, 22,
+//     24, 27 and 28, where ids have nine, but not by a rule that holds for each
+//     account. The eight digits of a mobile begin with 6 to 9; with 2 to 5 they are a
+//     fixed line, which has no ninth digit.
+//
+// Sources: Zoko, "Inconsistencies for mobile numbers and their WhatsApp IDs in
+// Brazil and Mexico" (zoko.io/learning-article/whatsapp-id-brazil-mexico); Green API,
+// "Features of sending and receiving messages from different countries"
+// (green-api.com/en/docs/faq); github.com/wwebjs/whatsapp-web.js, issue 596;
+// google/libphonenumber, metadata of AR, BR and MX.
+func Forms(n E164) []E164 {
+	if other := otherForm(n); other != "" {
+		return []E164{n, other}
+	}
+	return []E164{n}
+}
+
+// otherForm is the second form of a subscriber's number, "" when there is none.
+func otherForm(n E164) E164 {
+	s := string(n)
+	switch {
+	case strings.HasPrefix(s, "+52"):
+		if len(s) == mexico && areaMX(s[3]) {
+			return E164("+521" + s[3:])
+		}
+		if old := planForm(n); old != n {
+			return old
+		}
+	case strings.HasPrefix(s, "+54"):
+		if len(s) == argentina && areaAR(s[3]) {
+			return E164("+549" + s[3:])
+		}
+		if len(s) == argentina+1 && s[3] == '9' && areaAR(s[4]) {
+			return E164("+54" + s[4:])
+		}
+	case strings.HasPrefix(s, "+55"):
+		if len(s) == brazil && areaBR(s) && mobileBR(s[5]) {
+			return E164(s[:5] + "9" + s[5:])
+		}
+		if len(s) == brazil+1 && areaBR(s) && s[5] == '9' && mobileBR(s[6]) {
+			return E164(s[:5] + s[6:])
+		}
+	}
+	return ""
+}
+
+// planForm is the form of a number that its country's plan knows today: without
+// the 1 that Mexican mobiles had.
+func planForm(n E164) E164 {
+	s := string(n)
+	if len(s) == mexico+1 && strings.HasPrefix(s, "+521") && areaMX(s[4]) {
+		return E164("+52" + s[4:])
+	}
+	return n
+}
+
+// areaMX says whether a Mexican area code can begin with the digit.
+func areaMX(d byte) bool { return d >= '2' && d <= '9' }
+
+// areaAR says whether an Argentine area code can begin with the digit: 11, 2xx(x)
+// and 3xx(x).
+func areaAR(d byte) bool { return d >= '1' && d <= '3' }
+
+// areaBR says whether a Brazilian number has an area code: two digits without zero.
+func areaBR(s string) bool { return s[3] != '0' && s[4] != '0' }
+
+// mobileBR says whether the eight digits of a Brazilian mobile can begin so.
+func mobileBR(d byte) bool { return d >= '6' && d <= '9' }

@@ -19,6 +19,7 @@ type document struct {
 	Version     string              `json:"version"`
 	Notes       []string            `json:"notes"`
 	Business    []datedRegion       `json:"bic_blocked_business_countries"`
+	Destination []datedRegion       `json:"bic_blocked_destination_countries"`
 	Sanctioned  []datedRegion       `json:"sanctioned"`
 	Territories []territory         `json:"territories"`
 	CountsAs    []substitution      `json:"counts_as"`
@@ -48,8 +49,18 @@ type substitution struct {
 
 // Load returns the rules that ship with this binary. It fails with [ErrRules]
 // when the data names an unknown region form, overlaps or lacks a source, or an
-// override does. Overrides are the company's own.
-func Load(_ ...Override) (*Rules, error) { return parseRules(geography) }
+// override does. Overrides are the company's own: no two may name the same
+// subscriber.
+func Load(overrides ...Override) (*Rules, error) {
+	r, err := parseRules(geography)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.addOverrides(overrides); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
 
 func parseRules(raw []byte) (*Rules, error) {
 	var doc document
@@ -64,6 +75,9 @@ func parseRules(raw []byte) (*Rules, error) {
 	r := &Rules{version: doc.Name + "@" + doc.Version}
 	var err error
 	if r.business, err = lists(listBusiness, doc.Business); err != nil {
+		return nil, err
+	}
+	if r.destination, err = lists(listDestination, doc.Destination); err != nil {
 		return nil, err
 	}
 	if r.sanction, err = lists(listSanctioned, doc.Sanctioned); err != nil {
@@ -82,21 +96,6 @@ func parseRules(raw []byte) (*Rules, error) {
 		return nil, err
 	}
 	return r, nil
-}
-
-func (r *Rules) addZones(zones map[string][]string) error {
-	r.zones = zones
-	for region, names := range zones {
-		if !isRegion(region) || len(names) == 0 {
-			return fmt.Errorf("%w: zones/%s needs a region and its zones", ErrRules, region)
-		}
-		for _, name := range names {
-			if _, err := Zone(name); err != nil {
-				return fmt.Errorf("%w: zones/%s: %w: %s", ErrRules, region, err, name)
-			}
-		}
-	}
-	return nil
 }
 
 func lists(name string, lines []datedRegion) (map[string][]entry, error) {
@@ -169,6 +168,21 @@ func (r *Rules) addSubstitutions(lines []substitution) error {
 	return nil
 }
 
+func (r *Rules) addZones(zones map[string][]string) error {
+	r.zones = zones
+	for region, names := range zones {
+		if !isRegion(region) || len(names) == 0 {
+			return fmt.Errorf("%w: zones/%s needs a region and its zones", ErrRules, region)
+		}
+		for _, name := range names {
+			if _, err := Zone(name); err != nil {
+				return fmt.Errorf("%w: zones/%s: %w: %s", ErrRules, region, err, name)
+			}
+		}
+	}
+	return nil
+}
+
 // day reads a date as midnight UTC; an empty one is open.
 func day(s string) (time.Time, error) {
 	if s == "" {
@@ -181,3 +195,9 @@ func day(s string) (time.Time, error) {
 func isRegion(s string) bool { return regionForm.MatchString(s) }
 
 var regionForm = regexp.MustCompile(`^[A-Z]{2}(-[A-Z0-9]{1,3})?$`)
+
+// countryOf is the ISO 3166-1 part of a region.
+func countryOf(region string) string {
+	country, _, _ := strings.Cut(region, "-")
+	return country
+}

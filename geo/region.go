@@ -14,16 +14,24 @@ const unknownRegion = "ZZ"
 const nanpCode = "+1"
 
 // Region is where a number belongs by its numbering plan: an ISO 3166-1 country
-// or an ISO 3166-2 territory, "" when the plan does not tell. It is a heuristic
-// for where the person is: numbers travel.
+// or an ISO 3166-2 territory, "" when the plan does not tell; an [Override] goes
+// before the plan. The plan is a heuristic for where the person is: numbers travel.
 func (r *Rules) Region(n E164) string {
+	if o, ok := r.overrides[n]; ok {
+		return o.Region
+	}
+	return r.planRegion(n)
+}
+
+// planRegion is [Rules.Region] without the overrides.
+func (r *Rules) planRegion(n E164) string {
 	if region := r.territory(n); region != "" {
 		return region
 	}
 	if strings.HasPrefix(string(n), nanpCode) {
 		return r.nanp(n)
 	}
-	number, err := phonenumbers.Parse(string(n), "")
+	number, err := phonenumbers.Parse(string(planForm(n)), "")
 	if err != nil {
 		return ""
 	}

@@ -26,7 +26,7 @@ func (r *Rules) Zones(n E164) []*time.Location {
 	if _, moved := r.overrides[n]; moved || len(own) < 2 || len(region) != 2 {
 		return own
 	}
-	n = r.planForm(n)
+	n = planForm(n)
 	number, err := phonenumbers.Parse(string(n), "")
 	if err != nil {
 		return own
@@ -101,7 +101,7 @@ func narrow(own []*time.Location, names []string) []*time.Location {
 func (r *Rules) RegionZones(region string) []*time.Location {
 	names, ok := r.zones[region]
 	if !ok {
-		country, _, _ := strings.Cut(region, "-")
+		country := countryOf(region)
 		a, err := database()
 		if err != nil {
 			return nil
@@ -125,6 +125,3 @@ func union(lists ...[]*time.Location) []*time.Location {
 	slices.SortFunc(out, func(a, b *time.Location) int { return strings.Compare(a.String(), b.String()) })
 	return slices.CompactFunc(out, func(a, b *time.Location) bool { return a.String() == b.String() })
 }
-
-// planForm is the form of a number that its country's plan knows today.
-func (r *Rules) planForm(n E164) E164 { return n }
