@@ -108,7 +108,7 @@ func TestAssertSettingsNamesEachMissingOne(t *testing.T) {
 	wrong := map[string]string{
 		"busy_timeout": "1", "journal_mode": "DELETE", "synchronous": "NORMAL", "foreign_keys": "0",
 		"secure_delete": "0", "trusted_schema": "1", "cell_size_check": "0", "mmap_size": "4096",
-		"wal_autocheckpoint": "1", "journal_size_limit": "1",
+		"wal_autocheckpoint": "1", "journal_size_limit": "1", "temp_store": "1", "cache_size": "-2000",
 	}
 	path := filepath.Join(t.TempDir(), "callctl.db")
 	for _, s := range settings() {

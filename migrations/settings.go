@@ -47,6 +47,8 @@ func settings() []setting {
 		{"mmap_size", "0", "0", false},               // no stray pointer writes into the file
 		{"wal_autocheckpoint", "4000", "4000", true}, // the fallback for RunCheckpoints
 		{"journal_size_limit", "8388608", "8388608", true},
+		{"temp_store", "2", "2", false},          // undo copies of pages go to memory: faster, and no personal data in a temporary file
+		{"cache_size", "-32768", "-32768", true}, // KiB: a shared transaction stays in memory until its commit
 	}
 }
 

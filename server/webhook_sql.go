@@ -14,8 +14,8 @@ RETURNING state`
 
 // Only the newest rows of a state that keeps the body are kept, for each account.
 const sqlDeliveryBound = `
-DELETE FROM webhook_deliveries WHERE account = ? AND state = ? AND id <= (
-    SELECT id FROM webhook_deliveries WHERE account = ? AND state = ?
+DELETE FROM webhook_deliveries WHERE account = ? AND state = ? AND state <> 'stored' AND id <= (
+    SELECT id FROM webhook_deliveries WHERE account = ? AND state = ? AND state <> 'stored'
     ORDER BY id DESC LIMIT 1 OFFSET ?)`
 
 const sqlDeliveryList = `

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,9 @@ var errTrial = errors.New("server: trial")
 // stores nothing and says fresh false.
 func (s *Server) commit(ctx context.Context, d *delivery, facts []permissions.Event) (fresh bool, err error) {
 	began := time.Now()
+	if slices.ContainsFunc(facts, mayNarrow) {
+		ctx = audit.Ahead(ctx)
+	}
 	err = s.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
 		id, ok, err := d.insert(ctx, tx)
 		fresh = ok
@@ -38,6 +42,17 @@ func (s *Server) commit(ctx context.Context, d *delivery, facts []permissions.Ev
 	}
 	s.metrics.commitSeconds.Observe(time.Since(began).Seconds())
 	return fresh, nil
+}
+
+// mayNarrow says whether a fact may take a permission away, or be the words of
+// somebody who does: such a delivery does not wait behind a crowd of others.
+func mayNarrow(f permissions.Event) bool {
+	switch f.Kind {
+	case permissions.Messaged, permissions.Declined, permissions.Revoked, permissions.OptedOut:
+		return true
+	default:
+		return false
+	}
 }
 
 // linked copies facts with the delivery that brought them.

@@ -116,7 +116,7 @@ func (b *batch) undo(ctx context.Context) error {
 	case b.lost != nil:
 		return nil
 	case b.members == 0:
-		b.rollback(ctx)
+		rollback(ctx, b.conn)
 		b.lost = errNothing
 		return nil
 	}
@@ -132,15 +132,15 @@ func (b *batch) undo(ctx context.Context) error {
 // full or fails (sqlite.org/lang_transaction.html), and then nobody's work is left.
 func (b *batch) lose(ctx context.Context, err error) error {
 	b.lost = fmt.Errorf("transaction lost: %w", err)
-	b.rollback(ctx)
+	rollback(ctx, b.conn)
 	return b.lost
 }
 
-// rollback ends the transaction, and the connection with it when it cannot.
-func (b *batch) rollback(ctx context.Context) {
-	_, err := b.conn.ExecContext(ctx, sqlRollback)
+// rollback ends a transaction, and the connection with it when it cannot.
+func rollback(ctx context.Context, conn *sql.Conn) {
+	_, err := conn.ExecContext(ctx, sqlRollback)
 	if err != nil && resultCode(err) != resultError { // by which SQLite says that there is none any more
-		_ = b.conn.Raw(func(any) error { return driver.ErrBadConn })
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 	}
 }
 
@@ -162,7 +162,7 @@ func (b *batch) end(ctx context.Context) error {
 		return b.lose(ctx, err)
 	}
 	if _, err := b.conn.ExecContext(ctx, sqlCommit); err != nil {
-		b.rollback(ctx)
+		rollback(ctx, b.conn)
 		return b.log.commitFailed(err)
 	}
 	return nil

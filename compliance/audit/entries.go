@@ -69,7 +69,7 @@ type row struct {
 	leaf, sealed   []byte
 }
 
-func readRows(ctx context.Context, db querier, query string, args ...any) ([]row, error) {
+func readRows(ctx context.Context, db Querier, query string, args ...any) ([]row, error) {
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read entries: %w", err)
@@ -113,7 +113,7 @@ func unsealRow(key []byte, r row) (salt []byte, payload json.RawMessage, err err
 // openKeys remembers the unwrapped keys of one reading.
 type openKeys struct {
 	ring      *keyring
-	db        querier
+	db        Querier
 	bySubject map[string][]byte
 }
 

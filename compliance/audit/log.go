@@ -100,14 +100,8 @@ func (l *Log) VerifierKey() string { return l.keys.vkey }
 // Origin is the first line of the log's checkpoints.
 func (l *Log) Origin() string { return l.cfg.Origin }
 
-// querier is what *sql.DB, *sql.Tx and *sql.Conn have in common for reading.
-type querier interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
 // loadFrontier reads the right edge of the stored tree.
-func loadFrontier(ctx context.Context, db querier) (frontier, error) {
+func loadFrontier(ctx context.Context, db Querier) (frontier, error) {
 	var f frontier
 	if err := db.QueryRowContext(ctx, sqlSize).Scan(&f.size); err != nil {
 		return f, fmt.Errorf("read tree size: %w", err)
@@ -129,7 +123,7 @@ func loadFrontier(ctx context.Context, db querier) (frontier, error) {
 	return f, nil
 }
 
-func readHash(ctx context.Context, db querier, pos int64) (tlog.Hash, error) {
+func readHash(ctx context.Context, db Querier, pos int64) (tlog.Hash, error) {
 	var b []byte
 	err := db.QueryRowContext(ctx, sqlHash, pos).Scan(&b)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && len(b) != tlog.HashSize {
@@ -142,7 +136,7 @@ func readHash(ctx context.Context, db querier, pos int64) (tlog.Hash, error) {
 }
 
 // hashReader reads stored hashes for tlog's proofs.
-func hashReader(ctx context.Context, db querier) tlog.HashReader {
+func hashReader(ctx context.Context, db Querier) tlog.HashReader {
 	return tlog.HashReaderFunc(func(positions []int64) ([]tlog.Hash, error) {
 		hashes := make([]tlog.Hash, len(positions))
 		for i, pos := range positions {

@@ -10,7 +10,7 @@ import (
 )
 
 // scan calls f for every row of a query.
-func scan(ctx context.Context, db querier, query string, f func(*sql.Rows) error) error {
+func scan(ctx context.Context, db Querier, query string, f func(*sql.Rows) error) error {
 	rows, err := db.QueryContext(ctx, query)
 	if err != nil {
 		return fmt.Errorf("read log: %w", err)

@@ -51,7 +51,7 @@ func tampered(index int64, how Tampering, why string) *TamperError {
 
 // classify finds out what happened at the first row that does not match its
 // stored hash, by looking where the leaf that belongs there has gone.
-func classify(ctx context.Context, db querier, index int64, have tlog.Hash, why string) error {
+func classify(ctx context.Context, db Querier, index int64, have tlog.Hash, why string) error {
 	want, err := readHash(ctx, db, tlog.StoredHashIndex(0, index))
 	if errors.Is(err, ErrCorrupt) {
 		return tampered(index, Inserted, "the tree has no hash for it")
@@ -82,7 +82,7 @@ func classify(ctx context.Context, db querier, index int64, have tlog.Hash, why 
 }
 
 // findLeaf returns the first index from from on whose leaf has the hash, -1 for none.
-func findLeaf(ctx context.Context, db querier, from int64, want tlog.Hash) (int64, error) {
+func findLeaf(ctx context.Context, db Querier, from int64, want tlog.Hash) (int64, error) {
 	rows, err := db.QueryContext(ctx, sqlLeavesFrom, from)
 	if err != nil {
 		return 0, fmt.Errorf("read entries: %w", err)

@@ -57,7 +57,7 @@ func VerifyDatabase(ctx context.Context, read *sql.DB, v Verification) (Verified
 	return verifyLog(ctx, tx, v)
 }
 
-func verifyLog(ctx context.Context, db querier, v Verification) (Verified, error) {
+func verifyLog(ctx context.Context, db Querier, v Verification) (Verified, error) {
 	w := &walk{db: db, chains: map[string]chain{}, hidden: map[string]int64{}}
 	if err := w.open(ctx, v); err != nil {
 		return Verified{}, err
@@ -75,7 +75,7 @@ func verifyLog(ctx context.Context, db querier, v Verification) (Verified, error
 
 // walk goes through the log once, from the first leaf to the last.
 type walk struct {
-	db          querier
+	db          Querier
 	master      []byte
 	keys        map[string][]byte // by subject, with the master key at hand
 	edge        frontier

@@ -24,11 +24,11 @@ CREATE TABLE audit_hashes (
 -- One row per subject, and one with the empty subject for entries that have
 -- none. wrapped_key is sealed under the master key; NULL once erased.
 CREATE TABLE audit_subjects (
-    subject     TEXT PRIMARY KEY,
+    subject     TEXT PRIMARY KEY NOT NULL,
     wrapped_key BLOB,
     entries     INTEGER NOT NULL,
     last_idx    INTEGER NOT NULL
-);
+) WITHOUT ROWID;
 
 -- Signed tree heads, the first of each size.
 CREATE TABLE audit_checkpoints (

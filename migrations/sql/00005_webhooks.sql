@@ -17,7 +17,8 @@ CREATE TABLE webhook_deliveries (
     raw         BLOB,
     UNIQUE (account, hash)
 );
-CREATE INDEX webhook_deliveries_state ON webhook_deliveries (account, state, id);
+-- Those that a person has to look at; the plain ones are far more.
+CREATE INDEX webhook_deliveries_state ON webhook_deliveries (account, state, id) WHERE state <> 'stored';
 
 -- +goose Down
 SELECT 1;
