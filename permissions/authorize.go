@@ -3,7 +3,6 @@ package permissions
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/callctl/callctl/compliance/audit"
@@ -39,17 +38,15 @@ func (l *Ledger) CheckTx(ctx context.Context, tx *audit.Tx, q Query) (Decision, 
 }
 
 func (l *Ledger) check(ctx context.Context, tx querier, q Query, now time.Time) (Decision, error) {
-	v, err := l.load(ctx, tx, q.Pair)
+	q.Action = actionOf(q.Action)
+	v, err := l.view(ctx, tx, q, now)
 	if err != nil {
 		return Decision{}, err
 	}
 	if !q.At.IsZero() {
-		if q.At.Before(now) {
-			v.events = slices.DeleteFunc(v.events, func(e Event) bool { return e.At.After(q.At) })
-		}
 		now = q.At.UTC()
 	}
-	d, _ := l.decide(v, actionOf(q.Action), now)
+	d, _ := l.decide(v, q, now)
 	return d, nil
 }
 
@@ -81,12 +78,13 @@ func (l *Ledger) Authorize(ctx context.Context, a Attempt) (*Ticket, Decision, e
 		if used, err := exists(ctx, tx, selectCallSeen, a.CallID); err != nil || used {
 			return orUsed(err, ErrCallID)
 		}
-		v, err := l.load(ctx, tx, a.Pair)
+		q := Query{Pair: a.Pair, Action: StartCall, Purpose: a.Purpose}
+		v, err := l.view(ctx, tx, q, tx.Now())
 		if err != nil {
 			return err
 		}
 		var e *evaluation
-		d, e = l.decide(v, StartCall, tx.Now())
+		d, e = l.decide(v, q, tx.Now())
 		if err := l.auditDecision(ctx, tx, &d, e, asked{CallID: a.CallID, Callback: a.Callback, Purpose: a.Purpose}); err != nil || !d.Allow {
 			return err
 		}
@@ -128,8 +126,7 @@ type asked struct {
 	CallID   string `json:"callId,omitempty"`
 	Callback string `json:"callbackId,omitempty"`
 	Ask      string `json:"requestId,omitempty"`
-	Template string `json:"template,omitempty"`
-	Purpose  string `json:"purpose,omitempty"`
+	Purpose  string `json:"-"` // the decision carries it
 	Actor    string `json:"actor,omitempty"`
 }
 

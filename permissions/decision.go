@@ -51,7 +51,8 @@ type Rule struct {
 	Reason  Reason            `json:"reason,omitempty"` // when not allowed
 	Inputs  map[string]string `json:"inputs,omitempty"`
 	Source  string            `json:"source,omitempty"`
-	RetryAt time.Time         `json:"retryAt,omitzero"`
+	RetryAt time.Time         `json:"retryAt,omitzero"` // when not allowed: when the rule itself would allow with no new fact; zero for never
+	Until   time.Time         `json:"until,omitzero"`   // when allowed: when the rule itself may refuse with no new fact; zero for never
 }
 
 // Decision answers "may I?". It lists every rule in order, whether it allowed or

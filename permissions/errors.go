@@ -40,3 +40,5 @@ var (
 	// ErrApproval is returned when there is no such approval.
 	ErrApproval = errors.New("permissions: no such approval")
 )
+
+var errSkeleton = errors.New("permissions: not built yet")

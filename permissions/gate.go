@@ -3,220 +3,123 @@ package permissions
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/callctl/callctl/geo"
 )
 
-// The sources of rules that no pack or geography holds.
-const (
-	sourceConfiguration = "callctl configuration: the businesses of its accounts"
-	sourceAddressing    = "ITU-T E.164; Meta, business-scoped user ids"
-	sourceOptOut        = "8x8, WhatsApp Business Calling, business-initiated calls: a user who wrote \"stop calls\" is never called again; an opt-out is lifted by the user's word only"
-	sourceReply         = "Meta, Cloud API Calling, user call permissions: no call without the user's permission"
-	sourceOneAttempt    = "Meta, Cloud API Calling, error 138003: one call per user at a time"
-	sourcePermanent     = "Meta, Cloud API Calling, error 138017: permanent permission exists already"
-)
+// question is what a decision is about, and everything that it depends on beside
+// the clock.
+type question struct {
+	ledger  *Ledger
+	v       *view
+	q       Query
+	h       *history
+	confirm *Ticket // the attempt that is about to dial, nil when none is reserved yet
 
-// evaluation is one run of the gate over a view.
+	located bool // whether zones and region are there already
+	zones   []*time.Location
+	region  string
+	known   bool // the customer's own zone was given
+}
+
+// evaluation is one run of the rules at a time.
 type evaluation struct {
-	v    *view
+	*question
+
+	v    *view // the question's
 	p    *pack
-	h    *history
 	s    Permission
 	at   time.Time
 	geo  *geo.Rules
 	rule []Rule
 }
 
-// decide runs every rule of an action, in order, whether one refused or not.
-func (l *Ledger) decide(v *view, action Action, at time.Time) (Decision, *evaluation) {
-	e := &evaluation{v: v, p: l.packs.at(v.business.Rules, at), h: fold(v.events), at: at, geo: l.cfg.Geo}
-	e.s = e.h.permission(v.pair, v.subject, e.p, at)
-	e.knownBusiness()
-	e.validUser()
-	e.businessCountry()
-	e.userRegion()
-	e.doNotCall()
-	if action == RequestPermission {
-		e.noPermanentGrant()
-		e.requestLimits()
-		e.requestCycle()
-	} else {
-		e.permission()
-		e.verified()
-		e.callsPerGrant()
-		e.connectedCalls()
-		e.noOtherAttempt()
-	}
+// decide answers a query at a time, by the rules of its action in their order.
+func (l *Ledger) decide(v *view, q Query, at time.Time) (Decision, *evaluation) {
+	return l.answer(&question{ledger: l, v: v, q: q, h: fold(v.events)}, at)
+}
+
+// answer runs every rule, whether one refused or not, and looks for the time at
+// which the answer turns.
+func (l *Ledger) answer(ask *question, at time.Time) (Decision, *evaluation) {
+	e := ask.at(at)
 	d := Decision{
-		Action: action, Allow: true, Reason: Allowed, At: at, Rules: e.rule, RulePack: e.p.cite(),
-		Geography: l.cfg.Geo.Version(), Epoch: e.s.Epoch, Grant: e.s.Grant, AuditIndex: -1,
+		Action: ask.q.Action, Allow: true, Reason: Allowed, At: at, Rules: e.rule, RulePack: e.p.cite(),
+		Geography: l.cfg.Geo.Version(), TZData: geo.TZData(), Purpose: ask.q.Purpose, Template: ask.q.Template,
+		Epoch: e.s.Epoch, Grant: e.s.Grant, AuditIndex: -1,
 	}
-	d.conclude()
+	if i := slices.IndexFunc(e.rule, refuses); i >= 0 {
+		d.Allow, d.Reason = false, e.rule[i].Reason
+		d.RetryAfter = ask.allowedFrom(e)
+		return d, e
+	}
+	d.Until = ask.allowedUntil(e)
 	return d, e
 }
 
-// conclude takes the reason of the first rule that refused. Waiting helps only
-// when it cures every refusal, and then until the last of them is cured.
-func (d *Decision) conclude() {
-	curable := true
-	for _, r := range d.Rules {
-		if r.Allow {
-			continue
-		}
-		if d.Allow {
-			d.Allow, d.Reason = false, r.Reason
-		}
-		if r.RetryAt.IsZero() {
-			curable = false
-		}
-		if r.RetryAt.After(d.RetryAfter) {
-			d.RetryAfter = r.RetryAt
-		}
+// at runs the rules of the question's action at a time. The order is part of the
+// answer: the reason is that of the first rule that refuses. What concerns the
+// business comes before what concerns the user, what no one can change before what
+// the user decides, and what waiting cures comes last.
+func (ask *question) at(t time.Time) *evaluation {
+	e := &evaluation{question: ask, v: ask.v, p: ask.ledger.packs.at(ask.v.business.Rules, t), at: t, geo: ask.ledger.cfg.Geo}
+	e.s = ask.h.permission(ask.v.pair, ask.v.subject, e.p, t)
+	e.knownBusiness()
+	e.validUser()
+	e.businessCountry()
+	e.businessRestricted()
+	e.userRegion()
+	e.destinationCountry()
+	e.doNotCall()
+	if ask.q.Action == RequestPermission {
+		e.messagesOptOut()
+		e.noPermanentGrant()
+		e.requestLimits()
+		e.requestCycle()
+		e.providerLimit()
+		e.requestTemplate()
+		e.requestDeliverable()
+		return e
 	}
-	if !curable {
-		d.RetryAfter = time.Time{}
+	if ask.confirm != nil {
+		e.attemptStands()
 	}
+	e.permission()
+	e.verified()
+	e.callsPerGrant()
+	e.connectedCalls()
+	e.consecutiveUnanswered()
+	e.providerLimit()
+	e.quietHours()
+	e.noOtherAttempt()
+	return e
 }
 
-// add appends the line of a rule; reason counts only when refused.
-func (e *evaluation) add(name string, refused bool, reason Reason, source string, retry time.Time, inputs map[string]string) {
-	maps.DeleteFunc(inputs, func(_, v string) bool { return v == "" })
-	r := Rule{Name: name, Allow: !refused, Inputs: inputs, Source: source}
-	if refused {
-		r.Reason, r.RetryAt = reason, retry
+// line is what a rule found. Turns is when the verdict turns by the passing of
+// time alone, zero when it never does.
+type line struct {
+	name    string
+	refused bool
+	reason  Reason // counts only when refused
+	source  string
+	turns   time.Time
+	inputs  map[string]string // those that are empty are left out
+}
+
+// add appends the line of a rule.
+func (e *evaluation) add(l line) {
+	maps.DeleteFunc(l.inputs, func(_, v string) bool { return v == "" })
+	r := Rule{Name: l.name, Allow: !l.refused, Inputs: l.inputs, Source: l.source}
+	if l.refused {
+		r.Reason, r.RetryAt = l.reason, l.turns
+	} else {
+		r.Until = l.turns
 	}
 	e.rule = append(e.rule, r)
 }
 
-func (e *evaluation) knownBusiness() {
-	e.add("business_known", !e.v.known, UnknownBusiness, sourceConfiguration, time.Time{},
-		map[string]string{"account": e.v.business.Account})
-}
-
-func (e *evaluation) validUser() {
-	form := "bsuid"
-	if _, ok := e.v.pair.User.Number(); ok {
-		form = "number"
-	}
-	e.add("user_valid", !e.v.pair.User.Valid(), InvalidUser, sourceAddressing, time.Time{},
-		map[string]string{"form": form})
-}
-
-func (e *evaluation) businessCountry() {
-	v := e.geo.Business(e.v.pair.Business, e.at)
-	e.add("business_country", v.Blocked, BusinessCountryBlocked, v.Source, v.Until,
-		map[string]string{"region": v.Region, "rule": v.Rule})
-}
-
-// userRegion asks about every address of the user; when they disagree the
-// stricter answer holds.
-func (e *evaluation) userRegion() {
-	verdict := geo.Verdict{}
-	for _, u := range e.v.addresses {
-		v := e.geo.UserRegion(u.country(), e.at)
-		if n, ok := u.Number(); ok {
-			v = e.geo.User(n, e.at)
-		}
-		if verdict.Rule == "" || v.Blocked && (!verdict.Blocked || v.Until.IsZero()) {
-			verdict = v
-		}
-	}
-	e.add("user_region", verdict.Blocked, UserRegionSanctioned, verdict.Source, verdict.Until,
-		map[string]string{"region": verdict.Region, "rule": verdict.Rule})
-}
-
-func (e *evaluation) doNotCall() {
-	in := map[string]string{}
-	if o := e.h.optOut; o != nil {
-		in["event"], in["since"] = o.ID, stamp(o.At)
-	}
-	e.add("do_not_call", e.s.DoNotCall, DoNotCall, sourceOptOut, time.Time{}, in)
-}
-
-func (e *evaluation) permission() {
-	in := map[string]string{
-		"status": string(e.s.Status), "grant": e.s.Grant, "grantedAt": stamp(e.s.GrantedAt),
-		"expiresAt": stamp(e.s.Expires), "providerExpiresAt": stamp(e.s.ProviderEx),
-		"clockSkew": e.p.Grant.ClockSkew.duration().String(),
-	}
-	source := sourceReply
-	if e.s.Reason == PermissionExpired {
-		source = e.p.Sources["grant.max_age"]
-	}
-	reason := e.s.Reason
-	if reason == DoNotCall {
-		reason = PermissionRevoked // an opt-out also ends what was granted before
-	}
-	e.add("permission", e.s.Status == StatusNone, reason, source, time.Time{}, in)
-}
-
-func (e *evaluation) verified() {
-	refused := e.s.Status != StatusNone && !e.s.Verified && e.p.needsReadBack(e.s.GrantAuth)
-	e.add("permission_verified", refused, PermissionUnverified, e.p.Sources["grant.read_back"], time.Time{},
-		map[string]string{"auth": string(e.s.GrantAuth), "verified": strconv.FormatBool(e.s.Verified)})
-}
-
-func (e *evaluation) callsPerGrant() {
-	limit := e.p.Calls.PerGrant
-	in := map[string]string{"used": strconv.Itoa(e.s.Attempts), "max": "unlimited", "consumedAt": e.p.Calls.ConsumedAt}
-	if limit > 0 {
-		in["max"] = strconv.Itoa(limit)
-	}
-	e.add("calls_per_grant", limit > 0 && e.s.Attempts >= limit, PermissionUsed,
-		e.p.Sources["calls.per_grant"], time.Time{}, in)
-}
-
-func (e *evaluation) connectedCalls() {
-	e.window("connected_calls", CallLimit, "calls.connected", e.h.connected(true), e.p.Calls.Connected)
-}
-
-func (e *evaluation) noOtherAttempt() {
-	e.add("attempt_in_progress", e.v.open != "", AttemptInProgress, sourceOneAttempt, time.Time{},
-		map[string]string{"callId": e.v.open})
-}
-
-// noPermanentGrant looks at what the provider holds, not at what the pack makes
-// of it: the provider refuses to ask a user who said "always allow".
-func (e *evaluation) noPermanentGrant() {
-	g := e.h.grant
-	e.add("permission_exists", g != nil && g.Permanent, PermissionExists, sourcePermanent, time.Time{},
-		map[string]string{"status": string(e.s.Status), "grant": e.s.Grant})
-}
-
-func (e *evaluation) requestLimits() {
-	e.window("request_limit", RequestLimit, "requests.limits", e.h.requests(e.p), e.p.Requests.Limits)
-}
-
-func (e *evaluation) requestCycle() {
-	limit, used := e.p.Requests.PerCycle, e.h.cycle()
-	in := map[string]string{"used": strconv.Itoa(used), "max": "unlimited"}
-	if limit > 0 {
-		in["max"] = strconv.Itoa(limit)
-	}
-	e.add("requests_per_cycle", limit > 0 && used >= limit, RequestLimit,
-		e.p.Sources["requests.per_cycle"], time.Time{}, in)
-}
-
-// window adds one line for each limit on how often something may happen in a
-// rolling window.
-func (e *evaluation) window(name string, reason Reason, source string, times []time.Time, limits []limit) {
-	for _, l := range limits {
-		period := l.Period.duration()
-		held := within(times, e.at, period)
-		refused := len(held) >= l.Max
-		var free time.Time
-		if refused {
-			// Once this one leaves the window, fewer than Max are in it.
-			free = held[len(held)-l.Max].Add(period)
-		}
-		e.add(name, refused, reason, e.p.Sources[source], free, map[string]string{
-			"period": period.String(), "used": strconv.Itoa(len(held)), "max": strconv.Itoa(l.Max),
-		})
-	}
-}
+func refuses(r Rule) bool { return !r.Allow }
 
 // refusing are the reasons of all rules that refused, in order.
 func (d *Decision) refusing() []Reason {

@@ -30,8 +30,10 @@ type Config struct {
 	Read       *sql.DB
 	Geo        *geo.Rules
 	Businesses []Business
-	// Packs are a company's own rule packs, as JSON documents (see [Pack]), beside
-	// those of the binary. A document with a name that exists already is [ErrPack].
+	// Packs are a company's own rule packs, as JSON documents in the form of
+	// docs/rule-packs.md, beside those of the binary; several dated versions of one
+	// name are several documents. A document with the name of a shipped pack is
+	// [ErrPack].
 	Packs []json.RawMessage
 	Now   func() time.Time // the clock of reads; time.Now when nil
 	// NewID makes ids that no one can guess and that never repeat; 128 random
@@ -68,7 +70,7 @@ func New(cfg Config) (*Ledger, error) {
 	}
 	l := &Ledger{cfg: cfg, businesses: make(map[geo.E164]Business, len(cfg.Businesses))}
 	var err error
-	if l.packs, err = loadPacks(packFiles); err != nil {
+	if l.packs, err = loadPacks(packFiles, cfg.Packs...); err != nil {
 		return nil, err
 	}
 	if l.words, err = loadOptOutWords(optOutFile); err != nil {

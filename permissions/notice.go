@@ -1,15 +1,10 @@
 package permissions
 
 import (
-	"context"
-	"errors"
 	"time"
 
-	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/geo"
 )
-
-var errSkeleton = errors.New("permissions: not built yet")
 
 // NoticeKind says what a provider told about one of our numbers, its templates or
 // its account.
@@ -23,7 +18,7 @@ const (
 	Quality          NoticeKind = "quality"           // Event (FLAGGED, DOWNGRADE …), Tier
 	TemplateStatus   NoticeKind = "template_status"   // Template, Status, Type (the reason)
 	TemplateQuality  NoticeKind = "template_quality"  // Template, Status (GREEN, YELLOW, RED, UNKNOWN)
-	TemplateCategory NoticeKind = "template_category" // Template, Status (the new category)
+	TemplateCategory NoticeKind = "template_category" // Template, Status (the category now), Type (the one before, "" when not told)
 	TemplateWarned   NoticeKind = "template_warned"   // Template, Status: the category that the platform holds right and will set
 	Settings         NoticeKind = "settings"          // calling settings changed; Calling
 	AccountNews      NoticeKind = "account_news"      // whatever else was said of the account, such as a verification; Event, Type
@@ -79,6 +74,8 @@ type TemplateState struct {
 	Reason   string `json:"reason,omitempty"`
 	Quality  string `json:"quality,omitempty"`
 	Category string `json:"category,omitempty"`
+	// Warned is the category that the platform has announced to set, "" for none.
+	Warned string `json:"announcedCategory,omitempty"`
 	// Recategorised is the category that it had when it was first heard of or
 	// approved, when another one holds now; "" otherwise.
 	Recategorised string    `json:"recategorisedFrom,omitempty"`
@@ -111,20 +108,4 @@ type Drift struct {
 	Theirs   int       `json:"theirs"`
 	Since    time.Time `json:"since"` // first seen so
 	Seen     time.Time `json:"lastSeen"`
-}
-
-// RecordNotices stores notices within a transaction of the caller; duplicates (by
-// ID) change nothing. It returns how many were new. Errors wrap [ErrEvent].
-func (l *Ledger) RecordNotices(_ context.Context, _ *audit.Tx, _ ...Notice) (int, error) {
-	return 0, errSkeleton
-}
-
-// Number is the state of one of our numbers now. [ErrBusiness] when it is none.
-func (l *Ledger) Number(_ context.Context, _ geo.E164) (NumberState, error) {
-	return NumberState{}, errSkeleton
-}
-
-// Notices is the history of one of our numbers, the oldest first, by cursor.
-func (l *Ledger) Notices(_ context.Context, _ geo.E164, _ Page) (list []Notice, next string, err error) {
-	return nil, "", errSkeleton
 }

@@ -1,12 +1,9 @@
 package permissions
 
 import (
-	"bytes"
-	"embed"
 	"encoding/json"
-	"fmt"
-	"io/fs"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/callctl/callctl/geo"
@@ -15,13 +12,11 @@ import (
 // DefaultPack is the rule pack of a business that names none: the strictest.
 const DefaultPack = "8x8-strict"
 
-//go:embed rules/*.json
-var packFiles embed.FS
-
 // The ways to treat a permanent grant.
 const (
 	permanentHonour = "honour" // holds until withdrawn
 	permanentCap    = "cap"    // ends at max_age like any other
+	permanentRefuse = "refuse" // is no permission
 )
 
 // The points at which a call counts against its grant.
@@ -30,16 +25,26 @@ const (
 	consumedAtConnected = "connected" // the user's answer
 )
 
+// Whether the list of destination countries holds.
+const (
+	destinationsListed = "listed"
+	destinationsOff    = "off"
+)
+
 // pack is one dated version of a rule pack. Immutable.
 //
-// A company's own pack names a base and the keys that it changes:
+// A company's own pack names a base and the keys that it changes, each with its
+// source. It begins from the base's version in force at its valid_from and stays
+// with that; objects merge, lists and null replace. A pack that names itself as
+// its base changes its own version before.
 //
 //	{"name": "acme", "version": "2026-12-01", "valid_from": "2026-12-01", "base": "meta",
 //	 "grant": {"max_age": "72h"}, "sources": {"grant.max_age": "our privacy policy, section 4"}}
 type pack struct {
 	Name      string            `json:"name"`
 	Version   string            `json:"version"`
-	ValidFrom string            `json:"valid_from"`
+	ValidFrom string            `json:"valid_from"` // a day; the version holds from its midnight UTC
+	Base      string            `json:"base,omitempty"`
 	Notes     []string          `json:"notes"`
 	Grant     grantRules        `json:"grant"`
 	Calls     callRules         `json:"calls"`
@@ -49,7 +54,9 @@ type pack struct {
 	Revoking  revocationRules   `json:"revocation"`
 	Sources   map[string]string `json:"sources"`
 
-	from time.Time
+	from    time.Time
+	shipped bool           // in the binary
+	tree    map[string]any // the whole document, that of the base included
 }
 
 type grantRules struct {
@@ -66,13 +73,15 @@ type grantRules struct {
 }
 
 type callRules struct {
-	PerGrant   int     `json:"per_grant"` // zero for any number
-	ConsumedAt string  `json:"consumed_at"`
-	Connected  []limit `json:"connected"`
-	Unanswered struct {
-		Nudge  int `json:"nudge"`  // calls in a row after which the user is nudged; zero for never
-		Refuse int `json:"refuse"` // calls in a row after which no further one is placed; zero for never
-	} `json:"unanswered"`
+	PerGrant   int             `json:"per_grant"` // zero for any number
+	ConsumedAt string          `json:"consumed_at"`
+	Connected  []limit         `json:"connected"`
+	Unanswered unansweredRules `json:"unanswered"`
+}
+
+type unansweredRules struct {
+	Nudge  int `json:"nudge"`  // calls in a row after which the user is nudged; zero for never
+	Refuse int `json:"refuse"` // calls in a row after which no further one is placed; zero for never
 }
 
 type requestRules struct {
@@ -109,6 +118,24 @@ func (s *span) UnmarshalJSON(b []byte) error {
 	return err
 }
 
+// MarshalJSON implements json.Marshaler: without the zeros at the end.
+func (s span) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
+
+// String is the form that a pack holds, such as "24h" or "1m30s".
+func (s span) String() string {
+	if s == 0 {
+		return ""
+	}
+	text := time.Duration(s).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
 func (s span) duration() time.Duration { return time.Duration(s) }
 
 // cite is the name under which decisions cite the version.
@@ -121,12 +148,17 @@ func (p *pack) needsReadBack(a Auth) bool { return slices.Contains(p.Grant.ReadB
 // packs are all versions of all packs, oldest version first.
 type packs map[string][]*pack
 
+// of are the versions of the named pack, those of the default when there is none.
+func (ps packs) of(name string) []*pack {
+	if versions := ps[name]; len(versions) > 0 {
+		return versions
+	}
+	return ps[DefaultPack]
+}
+
 // at is the version of the named pack in force at t, the oldest before that.
 func (ps packs) at(name string, t time.Time) *pack {
-	versions := ps[name]
-	if len(versions) == 0 {
-		versions = ps[DefaultPack]
-	}
+	versions := ps.of(name)
 	chosen := versions[0]
 	for _, p := range versions[1:] {
 		if !t.Before(p.from) {
@@ -136,128 +168,13 @@ func (ps packs) at(name string, t time.Time) *pack {
 	return chosen
 }
 
-// PackVersions lists the rule packs of this binary as name@version, sorted.
-func PackVersions() ([]string, error) {
-	ps, err := loadPacks(packFiles)
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, versions := range ps {
-		for _, p := range versions {
-			out = append(out, p.cite())
+// next is when another version of the named pack than that of t begins to hold,
+// zero for never.
+func (ps packs) next(name string, t time.Time) time.Time {
+	for _, p := range ps.of(name)[1:] {
+		if p.from.After(t) {
+			return p.from
 		}
 	}
-	slices.Sort(out)
-	return out, nil
-}
-
-func loadPacks(files fs.FS) (packs, error) {
-	names, err := fs.Glob(files, "rules/*.json")
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrPack, err)
-	}
-	ps := make(packs)
-	for _, name := range names {
-		raw, err := fs.ReadFile(files, name)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrPack, err)
-		}
-		p, err := parsePack(raw)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		ps[p.Name] = append(ps[p.Name], p)
-	}
-	for name, versions := range ps {
-		slices.SortFunc(versions, func(a, b *pack) int { return a.from.Compare(b.from) })
-		for i := 1; i < len(versions); i++ {
-			if versions[i].from.Equal(versions[i-1].from) {
-				return nil, fmt.Errorf("%w: two versions of %s begin on one day", ErrPack, name)
-			}
-		}
-	}
-	if len(ps[DefaultPack]) == 0 {
-		return nil, fmt.Errorf("%w: %s is missing", ErrPack, DefaultPack)
-	}
-	return ps, nil
-}
-
-func parsePack(raw []byte) (*pack, error) {
-	var p pack
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&p); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrPack, err)
-	}
-	var err error
-	if p.from, err = time.Parse(time.DateOnly, p.ValidFrom); err != nil {
-		return nil, fmt.Errorf("%w: valid_from: %w", ErrPack, err)
-	}
-	if why := p.fault(); why != "" {
-		return nil, fmt.Errorf("%w: %s", ErrPack, why)
-	}
-	return &p, nil
-}
-
-// fault names what makes the pack unusable, "" when nothing does.
-func (p *pack) fault() string {
-	for _, fault := range []string{p.identityFault(), p.Grant.fault(), p.Calls.fault(), p.Requests.fault()} {
-		if fault != "" {
-			return fault
-		}
-	}
-	return ""
-}
-
-func (p *pack) identityFault() string {
-	if p.Name == "" || p.Version == "" {
-		return "name and version are needed"
-	}
-	for _, key := range []string{"grant.max_age", "grant.read_back", "calls.per_grant", "calls.connected", "requests.limits", "requests.per_cycle"} {
-		if p.Sources[key] == "" {
-			return "sources." + key + " is needed"
-		}
-	}
-	return ""
-}
-
-func (g grantRules) fault() string {
-	switch {
-	case g.DefaultAge <= 0:
-		return "grant.default_age must be positive: a temporary grant is never for ever"
-	case g.MaxAge < 0 || g.ClockSkew < 0:
-		return "grant.max_age and grant.clock_skew cannot be negative"
-	case g.Permanent != permanentHonour && g.Permanent != permanentCap:
-		return "grant.permanent is honour or cap"
-	case g.Permanent == permanentCap && g.MaxAge == 0:
-		return "grant.permanent: cap needs grant.max_age"
-	}
-	return ""
-}
-
-func (c callRules) fault() string {
-	switch {
-	case c.PerGrant < 0:
-		return "calls.per_grant cannot be negative"
-	case c.ConsumedAt != consumedAtAttempt && c.ConsumedAt != consumedAtConnected:
-		return "calls.consumed_at is attempt or connected"
-	}
-	return limitFault(c.Connected)
-}
-
-func (r requestRules) fault() string {
-	if r.PerCycle < 0 {
-		return "requests.per_cycle cannot be negative"
-	}
-	return limitFault(r.Limits)
-}
-
-func limitFault(limits []limit) string {
-	for _, l := range limits {
-		if l.Max <= 0 || l.Period <= 0 {
-			return "a limit needs a positive max and period"
-		}
-	}
-	return ""
+	return time.Time{}
 }

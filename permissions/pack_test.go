@@ -12,7 +12,7 @@ import (
 func TestShippedPacks(t *testing.T) {
 	cites, err := PackVersions()
 	require.NoError(t, err)
-	require.Equal(t, []string{"8x8-strict@2026-11-22", "meta@2026-11-22"}, cites)
+	require.Equal(t, []string{"8x8-strict@2026-11-22", "meta-sandbox@2026-11-22", "meta@2025-07-15", "meta@2025-10-13", "meta@2026-11-22"}, cites)
 	ps := testPacks(t)
 	strict := ps.at("8x8-strict", testBase)
 	require.Equal(t, 24*time.Hour, strict.Grant.MaxAge.duration())
@@ -79,7 +79,7 @@ func TestPacksAreChecked(t *testing.T) {
 			alter(d)
 			raw, err = json.Marshal(d)
 			require.NoError(t, err)
-			_, err = parsePack(raw)
+			_, err = loadPacks(fstest.MapFS{"rules/p.json": {Data: raw}})
 			require.ErrorIs(t, err, ErrPack)
 		})
 	}

@@ -33,13 +33,14 @@ func (l *Ledger) AuthorizeRequest(ctx context.Context, a Ask) (Decision, error) 
 		if used, err := exists(ctx, tx, selectEventSeen, requestEvent(a.ID)); err != nil || used {
 			return orUsed(err, ErrAskID)
 		}
-		v, err := l.load(ctx, tx, a.Pair)
+		q := Query{Pair: a.Pair, Action: RequestPermission, Purpose: a.Purpose, Template: a.Template}
+		v, err := l.view(ctx, tx, q, tx.Now())
 		if err != nil {
 			return err
 		}
 		var e *evaluation
-		d, e = l.decide(v, RequestPermission, tx.Now())
-		if err := l.auditDecision(ctx, tx, &d, e, asked{Ask: a.ID, Template: a.Template, Purpose: a.Purpose, Actor: a.Actor}); err != nil || !d.Allow {
+		d, e = l.decide(v, q, tx.Now())
+		if err := l.auditDecision(ctx, tx, &d, e, asked{Ask: a.ID, Purpose: a.Purpose, Actor: a.Actor}); err != nil || !d.Allow {
 			return err
 		}
 		_, err = l.RecordTx(ctx, tx, Event{

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/callctl/callctl/geo"
 )
@@ -25,6 +27,48 @@ type view struct {
 	addresses []User // every address of the user, the asked one first
 	events    []Event
 	open      string // call id of the attempt in progress
+	number    *number
+	template  TemplateState // that a request names, empty when it names none
+}
+
+// view reads what a query's decision looks at. A query about a time before now is
+// answered by the facts dated up to it.
+func (l *Ledger) view(ctx context.Context, q querier, ask Query, now time.Time) (*view, error) {
+	v, err := l.load(ctx, q, ask.Pair)
+	if err != nil {
+		return nil, err
+	}
+	past := !ask.At.IsZero() && ask.At.Before(now)
+	if past {
+		v.events = slices.DeleteFunc(v.events, func(e Event) bool { return e.At.After(ask.At) })
+	}
+	return v, v.readNotices(ctx, q, ask, past)
+}
+
+// readNotices reads what is known of our number and of the request's template.
+func (v *view) readNotices(ctx context.Context, q querier, ask Query, past bool) error {
+	query, args := selectAspects, []any{string(v.pair.Business)}
+	if past {
+		query, args = selectNoticesUntil, append(args, ask.At.UnixMilli())
+	}
+	words, err := scanNotices(ctx, q, query, args...)
+	if err != nil {
+		return err
+	}
+	v.number = foldNumber(words)
+	v.template.Name = ask.Template
+	if ask.Action != RequestPermission || ask.Template == "" {
+		return nil
+	}
+	about, err := scanNotices(ctx, q, selectTemplateNotices, string(v.pair.Business), ask.Template)
+	if err != nil {
+		return err
+	}
+	if past {
+		about = slices.DeleteFunc(about, func(n Notice) bool { return n.At.After(ask.At) })
+	}
+	v.template = foldTemplate(ask.Template, about)
+	return nil
 }
 
 // load reads the view of a pair.

@@ -1,0 +1,145 @@
+package permissions
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/callctl/callctl/geo"
+)
+
+// The sources of the rules about the user that no pack or geography holds.
+const (
+	sourceAddressing = "ITU-T E.164; Meta, business-scoped user ids"
+	sourceOptOut     = "8x8, WhatsApp Business Calling, business-initiated calls: a user who wrote \"stop calls\" is never called again; an opt-out is lifted by the user's word only"
+)
+
+func (e *evaluation) validUser() {
+	form := "bsuid"
+	if _, ok := e.v.pair.User.Number(); ok {
+		form = "number"
+	}
+	e.add(line{
+		name: "user_valid", refused: !e.v.pair.User.Valid(), reason: InvalidUser, source: sourceAddressing,
+		inputs: map[string]string{"form": form},
+	})
+}
+
+// strictest asks about every address of the user. When the answers disagree one
+// that bars holds, and of those one that has no end before the latest.
+func (e *evaluation) strictest(number func(geo.E164, time.Time) geo.Verdict, region func(string, time.Time) geo.Verdict) geo.Verdict {
+	out := geo.Verdict{}
+	for _, u := range e.v.addresses {
+		v := region(u.country(), e.at)
+		if n, ok := u.Number(); ok {
+			v = number(n, e.at)
+		}
+		longer := v.Blocked && out.Blocked && !out.Until.IsZero() && (v.Until.IsZero() || v.Until.After(out.Until))
+		if out.Rule == "" || v.Blocked && !out.Blocked || longer {
+			out = v
+		}
+	}
+	return out
+}
+
+func (e *evaluation) userRegion() {
+	v := e.strictest(e.geo.User, e.geo.UserRegion)
+	e.add(line{
+		name: "user_region", refused: v.Blocked, reason: UserRegionSanctioned, source: v.Source, turns: v.Until,
+		inputs: map[string]string{"region": v.Region, "rule": v.Rule},
+	})
+}
+
+// destinationCountry holds where the rule pack reads 8x8's page strictly.
+func (e *evaluation) destinationCountry() {
+	source := e.p.Sources["destinations"]
+	if e.p.Places == destinationsOff {
+		e.add(line{name: "destination_country", source: source, inputs: map[string]string{"list": destinationsOff}})
+		return
+	}
+	v := e.strictest(e.geo.Destination, e.geo.DestinationRegion)
+	if v.Blocked {
+		source = v.Source
+	}
+	e.add(line{
+		name: "destination_country", refused: v.Blocked, reason: DestinationBlocked, source: source, turns: v.Until,
+		inputs: map[string]string{"region": v.Region, "rule": v.Rule},
+	})
+}
+
+// doNotCall: an opt-out that reaches calls of one purpose only bars those, and
+// those whose purpose nobody named, because they may be.
+func (e *evaluation) doNotCall() {
+	o := e.h.optOut
+	if o == nil {
+		o = e.h.purposes[e.q.Purpose]
+	}
+	if o == nil && e.q.Purpose == "" {
+		for _, p := range e.h.purposes {
+			if o == nil || compareEvents(*p, *o) < 0 {
+				o = p
+			}
+		}
+	}
+	in := map[string]string{"purpose": e.q.Purpose}
+	if o != nil {
+		in["event"], in["since"], in["scope"], in["brand"] = o.ID, stamp(o.At), string(o.Scope), o.Brand
+		in["optedOutOf"] = o.Purpose
+	}
+	e.add(line{name: "do_not_call", refused: o != nil || e.s.DoNotCall, reason: DoNotCall, source: sourceOptOut, inputs: in})
+}
+
+// quietHours holds in every zone in which an address of the user can plausibly
+// be, unless the customer's own zone is known.
+func (e *evaluation) quietHours() {
+	source := e.p.Sources["hours"]
+	if e.p.Hours == nil {
+		e.add(line{name: "quiet_hours", source: source, inputs: map[string]string{"hours": "any"}})
+		return
+	}
+	e.locate()
+	spell := e.p.Hours.At(e.at, e.region, e.zones...)
+	names := make([]string, len(e.zones))
+	for i, z := range e.zones {
+		names[i] = z.String()
+	}
+	in := map[string]string{"zones": strings.Join(names, ","), "region": e.region, "zone": spell.Zone, "given": ""}
+	if e.known {
+		in["given"] = "the customer's own zone"
+	}
+	if !spell.Local.IsZero() {
+		in["localTime"] = spell.Local.Format("2006-01-02T15:04:05-07:00")
+	}
+	e.add(line{name: "quiet_hours", refused: !spell.Open, reason: QuietHours, source: source, turns: spell.Next, inputs: in})
+}
+
+// locate finds the zones and the region of the user once for all evaluations: they
+// do not depend on the time. A region on which the addresses disagree is none.
+func (ask *question) locate() {
+	if ask.located {
+		return
+	}
+	ask.located = true
+	rules := ask.ledger.cfg.Geo
+	if zone, err := geo.Zone(ask.h.zone); err == nil && ask.h.zone != "" {
+		ask.zones, ask.known = []*time.Location{zone}, true
+	}
+	for i, u := range ask.v.addresses {
+		region, zones := u.country(), rules.RegionZones(u.country())
+		if n, ok := u.Number(); ok {
+			region, zones = rules.Region(n), rules.Zones(n)
+		}
+		if i == 0 {
+			ask.region = region
+		}
+		if region != ask.region {
+			ask.region = ""
+		}
+		for _, z := range zones {
+			same := func(o *time.Location) bool { return o.String() == z.String() }
+			if !ask.known && !slices.ContainsFunc(ask.zones, same) {
+				ask.zones = append(ask.zones, z)
+			}
+		}
+	}
+}
