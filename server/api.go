@@ -1,10 +1,12 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
 	"reflect"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -26,9 +28,14 @@ func (s *Server) public() http.Handler {
 	s.api.UseMiddleware(s.authorize, s.idempotent)
 	s.decisionRoutes()
 	s.permissionRoutes()
+	s.changeRoutes()
+	s.readBackRoutes()
+	s.approvalRoutes()
 	s.callbackRoutes()
 	s.callRoutes()
 	s.doNotCallRoutes()
+	s.importRoutes()
+	s.numberRoutes()
 	s.auditRoutes()
 	s.exportRoutes()
 	s.deliveryRoutes()
@@ -70,6 +77,8 @@ type operation struct {
 	scope                 Scope
 	summary, description  string
 	status                int    // of success; 200 when zero
+	also                  int    // another status of success with the same body; 0 for none
+	maxBody               int64  // bytes; maxBody when zero
 	produces              string // media type of an answer that is not JSON
 	// rerun says that after a crash the same request with the same
 	// Idempotency-Key may be carried out again without harm.
@@ -84,7 +93,7 @@ func register[I, O any](s *Server, o operation, handler func(context.Context, *I
 	op := huma.Operation{
 		Method: o.method, Path: o.path, OperationID: o.id, Tags: []string{o.tag},
 		Summary: o.summary, Description: o.description, DefaultStatus: o.status,
-		MaxBodyBytes: maxBody,
+		MaxBodyBytes: cmp.Or(o.maxBody, maxBody),
 		Security:     []map[string][]string{{"bearer": {string(o.scope)}}},
 		Responses:    map[string]*huma.Response{"default": problemResponse(s.api.OpenAPI().Components.Schemas)},
 		Metadata:     map[string]any{"rerun": o.rerun},
@@ -95,6 +104,9 @@ func register[I, O any](s *Server, o operation, handler func(context.Context, *I
 	if o.method == http.MethodPost {
 		op.Parameters = append(op.Parameters, idempotencyParam())
 	}
+	if o.also != 0 {
+		op.Responses[strconv.Itoa(o.also)] = bodyResponse[O](s.api.OpenAPI().Components.Schemas, o.also)
+	}
 	s.scopes[o.id] = o.scope
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
@@ -103,6 +115,18 @@ func register[I, O any](s *Server, o operation, handler func(context.Context, *I
 		}
 		return out, nil
 	})
+	if o.status == http.StatusNoContent {
+		op.Responses[strconv.Itoa(o.status)].Content = nil
+	}
+}
+
+// bodyResponse describes an answer with the body of O and another status.
+func bodyResponse[O any](r huma.Registry, status int) *huma.Response {
+	out := &huma.Response{Description: http.StatusText(status)}
+	if f, ok := reflect.TypeFor[O]().FieldByName("Body"); ok {
+		out.Content = map[string]*huma.MediaType{"application/json": {Schema: r.Schema(f.Type, true, "")}}
+	}
+	return out
 }
 
 func problemResponse(r huma.Registry) *huma.Response {

@@ -293,7 +293,7 @@ func TestLastPageHasNoCursor(t *testing.T) {
 	for _, body := range []string{"no JSON", "no JSON either"} {
 		w.post([]byte(body))
 	}
-	for _, path := range []string{"/v1/audit/entries", "/v1/webhooks/deliveries"} {
+	for _, path := range []string{"/v1/audit/entries", "/v1/deliveries"} {
 		require.Contains(t, w.as("admin", http.MethodGet, path+"?limit=1", nil).json(t), "nextCursor", path)
 		full := w.as("admin", http.MethodGet, path+"?limit=2", nil).json(t)
 		require.Len(t, full["items"], 2, path)

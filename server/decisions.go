@@ -14,7 +14,8 @@ type decisionInput struct {
 		User     string             `json:"user" doc:"E.164 number or BSUID" example:"+6591234567"`
 		Action   permissions.Action `json:"action,omitempty" enum:"start_call,send_call_permission_request" doc:"start_call when absent"`
 		Purpose  string             `json:"purpose,omitempty" maxLength:"200"`
-		At       time.Time          `json:"at,omitzero" doc:"Now when absent"`
+		Template string             `json:"template,omitempty" maxLength:"512" doc:"Of a permission request, as name/language: is it one that can be sent?" example:"call_permission/en"`
+		At       time.Time          `json:"at,omitzero" doc:"Now when absent; a time in the past is answered by the facts dated up to it and the rules in force then"`
 	}
 }
 
@@ -35,7 +36,7 @@ func (s *Server) decide(ctx context.Context, in *decisionInput) (*decisionOutput
 	if err != nil {
 		return nil, err
 	}
-	q := permissions.Query{Pair: pair, Action: in.Body.Action, Purpose: in.Body.Purpose, At: in.Body.At}
+	q := permissions.Query{Pair: pair, Action: in.Body.Action, Purpose: in.Body.Purpose, Template: in.Body.Template, At: in.Body.At}
 	if q.Action == "" {
 		q.Action = permissions.StartCall
 	}

@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -40,16 +41,34 @@ type deliveryInput struct {
 	ID int64 `path:"id" minimum:"1"`
 }
 
+// KeptDelivery is a delivery with its body.
+type KeptDelivery struct {
+	Delivery
+
+	Body string `json:"body,omitempty" doc:"As text; absent for a delivery that was taken in whole, and after 30 days. The exact bytes are under /content"`
+}
+
+type deliveryOutput struct{ Body KeptDelivery }
+
 func (s *Server) deliveryRoutes() {
 	register(s, operation{
-		method: http.MethodGet, path: "/v1/webhooks/deliveries", id: "listDeliveries", tag: "Webhooks", scope: ScopeAdmin,
-		summary: "Deliveries of the providers, newest first",
+		method: http.MethodGet, path: "/v1/deliveries", id: "listDeliveries", tag: "Deliveries", scope: ScopeAudit,
+		summary: "Webhook deliveries of the providers, newest first",
 	}, s.listDeliveries)
 	register(s, operation{
-		method: http.MethodGet, path: "/v1/webhooks/deliveries/{id}/content", id: "getDeliveryContent", tag: "Webhooks", scope: ScopeAdmin,
-		summary: "The body of a delivery that was not taken in whole", produces: "application/octet-stream",
+		method: http.MethodGet, path: "/v1/deliveries/{id}", id: "getDelivery", tag: "Deliveries", scope: ScopeAudit,
+		summary: "One delivery, with its body where it was not taken in whole", description: "Personal data.",
+	}, s.getDelivery)
+	register(s, operation{
+		method: http.MethodGet, path: "/v1/deliveries/{id}/content", id: "getDeliveryContent", tag: "Deliveries", scope: ScopeAudit,
+		summary: "The exact body of a delivery that was not taken in whole", produces: "application/octet-stream",
 		description: "Kept for 30 days, for deliveries that are unknown, malformed or quarantined; personal data.",
 	}, s.deliveryContent)
+	register(s, operation{
+		method: http.MethodPost, path: "/v1/deliveries/{id}/replay", id: "replayDelivery", tag: "Deliveries", scope: ScopeWrite,
+		rerun: true, summary: "Read a kept delivery again, with what callctl understands today",
+		description: "What it says becomes facts as if it had just come, once; calls of long ago are not taken up again. The answer says what is still not understood. 409 when its body is not kept.",
+	}, s.replay)
 }
 
 func (s *Server) listDeliveries(ctx context.Context, in *deliveriesInput) (*listOutput[Delivery], error) {
@@ -80,11 +99,29 @@ func (s *Server) listDeliveries(ctx context.Context, in *deliveriesInput) (*list
 	return out, wrap("list deliveries", rows.Err())
 }
 
-func scanDelivery(rows *sql.Rows) (Delivery, error) {
+func (s *Server) getDelivery(ctx context.Context, in *deliveryInput) (*deliveryOutput, error) {
+	d, err := scanDelivery(s.cfg.Read.QueryRowContext(ctx, sqlDeliveryGet, in.ID))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, noSuch("delivery")
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &deliveryOutput{Body: KeptDelivery{Delivery: d}}
+	var raw []byte
+	err = s.cfg.Read.QueryRowContext(ctx, sqlDeliveryRaw, in.ID).Scan(&raw)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("read delivery: %w", err)
+	}
+	out.Body.Body = strings.ToValidUTF8(string(raw), "\uFFFD")
+	return out, nil
+}
+
+func scanDelivery(row interface{ Scan(dest ...any) error }) (Delivery, error) {
 	var d Delivery
 	var received, repeated int64
 	var unknown string
-	if err := rows.Scan(&d.ID, &d.Account, &d.SHA256, &d.Auth, &d.State, &received, &d.Size, &d.Repeats, &repeated, &unknown, &d.Problem); err != nil {
+	if err := row.Scan(&d.ID, &d.Account, &d.SHA256, &d.Auth, &d.State, &received, &d.Size, &d.Repeats, &repeated, &unknown, &d.Problem); err != nil {
 		return d, fmt.Errorf("read delivery: %w", err)
 	}
 	d.ReceivedAt = time.UnixMilli(received).UTC()

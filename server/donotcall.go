@@ -46,8 +46,8 @@ func (s *Server) doNotCallRoutes() {
 	}, s.getDoNotCall)
 	register(s, operation{
 		method: http.MethodDelete, path: "/v1/dnc/{user}", id: "liftDoNotCall", tag: "Do not call", scope: ScopeWrite,
-		status: http.StatusNoContent, summary: "Lift the user's entry",
-		description: "Restores no permission: the user has to grant it anew.",
+		status: http.StatusNoContent, also: http.StatusAccepted, summary: "Lift the user's entry",
+		description: "Restores no permission: the user has to grant it anew. Where the rule pack asks for a second person the answer is 202 with the approval, and the entry stands.",
 	}, s.liftDoNotCall)
 }
 
@@ -98,13 +98,19 @@ func (s *Server) doNotCall(ctx context.Context, u permissions.User) (permissions
 	return e, nil
 }
 
-func (s *Server) liftDoNotCall(ctx context.Context, in *liftInput) (*struct{}, error) {
+func (s *Server) liftDoNotCall(ctx context.Context, in *liftInput) (*changeOutput, error) {
 	u, err := parseUser("path.user", in.User)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.doNotCall(ctx, u); err != nil {
+	proposed, err := s.cfg.Ledger.Apply(ctx, permissions.Change{
+		Kind: permissions.OptOutLifted, Pair: permissions.Pair{User: u}, Actor: caller(ctx).name, Reason: in.Reason,
+	})
+	switch {
+	case err != nil:
 		return nil, err
+	case proposed != nil:
+		return waiting(*proposed), nil
 	}
-	return nil, s.cfg.Ledger.RemoveDoNotCall(ctx, u, caller(ctx).name, in.Reason)
+	return &changeOutput{Status: http.StatusNoContent}, nil
 }

@@ -44,7 +44,7 @@ func (s *Server) idempotent(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	r, w := unwrap(ctx)
-	body, err := readRaw(w, r, maxBody)
+	body, err := readRaw(w, r, ctx.Operation().MaxBodyBytes)
 	if err != nil {
 		s.refuse(ctx, problem(http.StatusRequestEntityTooLarge, reasonTooLarge, "The body is too large."))
 		return

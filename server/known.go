@@ -27,6 +27,8 @@ func known(err error) *Problem {
 		return noSuch("callback")
 	case is(permissions.ErrNotListed):
 		return noSuch("entry")
+	case is(permissions.ErrApproval):
+		return noSuch("approval")
 	case is(compliance.ErrExportNotFound):
 		return noSuch("export")
 	case is(compliance.ErrUnknownUser):
@@ -40,7 +42,27 @@ func known(err error) *Problem {
 	case is(sipbridge.ErrNotRunning, audit.ErrFailed):
 		return problem(http.StatusServiceUnavailable, reasonUnavailable, "The daemon is starting, stopping or cannot write; try again.")
 	}
+	if p := knownChange(is, err); p != nil {
+		return p
+	}
 	return knownField(is)
+}
+
+// knownChange are the sentinels of changes that people make.
+func knownChange(is func(...error) bool, err error) *Problem {
+	switch {
+	case is(permissions.ErrBusiness):
+		return refused(permissions.Decision{Reason: permissions.UnknownBusiness})
+	case is(permissions.ErrChange):
+		return problem(http.StatusForbidden, reasonChange, "The rules do not let a person make this change: "+mask(err.Error())+".")
+	case is(permissions.ErrSameActor):
+		return problem(http.StatusForbidden, reasonSecondPerson, "Another person than who proposed the change has to approve it.")
+	case is(permissions.ErrDecided):
+		return problem(http.StatusConflict, reasonConflict, "The approval is not pending any more.")
+	case is(permissions.ErrReason):
+		return badField("body.reason", "a change needs a reason")
+	}
+	return nil
 }
 
 // knownField are the sentinels that name a field of the request.

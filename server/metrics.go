@@ -15,6 +15,7 @@ type metrics struct {
 	requests      *prometheus.CounterVec
 	seconds       *prometheus.HistogramVec
 	decisions     *prometheus.CounterVec
+	readBacks     *prometheus.CounterVec
 	streams       prometheus.Gauge
 }
 
@@ -42,6 +43,10 @@ func newMetrics(cfg Config) (*metrics, error) {
 			Name: "callctl_authorize_total",
 			Help: "Decisions taken before a call or a permission request, by action, decision (allow or refuse) and reason.",
 		}, []string{"action", "decision", "reason"}),
+		readBacks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "callctl_read_backs_total",
+			Help: "Questions to a provider's permission query by why they were asked and what became of them: answered, limited, refused or failed.",
+		}, []string{"why", "result"}),
 		streams: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "callctl_event_streams",
 			Help: "Open event streams.",
@@ -56,8 +61,9 @@ func newMetrics(cfg Config) (*metrics, error) {
 	})
 	build.Set(1)
 	for _, c := range []prometheus.Collector{
-		m.deliveries, m.commitSeconds, m.requests, m.seconds, m.decisions, m.streams, build,
+		m.deliveries, m.commitSeconds, m.requests, m.seconds, m.decisions, m.readBacks, m.streams, build,
 		activeCalls{cfg.Bridge},
+		&ledgerGauges{cfg: cfg},
 		auditEntries(cfg.Log),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {

@@ -86,12 +86,16 @@ func routes(tb testing.TB, w *world) []route {
 func scopes() map[string]string {
 	return map[string]string{
 		"decide": "read", "listPermissions": "read", "getPermission": "read", "listPermissionEvents": "read", "requestPermission": "write",
+		"grantPermission": "write", "revokePermission": "write", "locateUser": "write", "readBackPermission": "write",
+		"listApprovals": "read", "getApproval": "read", "approve": "write", "reject": "write",
+		"listNumbers": "read", "getNumber": "read", "listNotices": "read", "reconcile": "write",
 		"listCallbacks": "read", "createCallback": "write", "getCallback": "read", "cancelCallback": "write",
 		"listCalls": "read", "placeCall": "write", "getCall": "read", "hangUp": "write",
 		"listDoNotCall": "read", "addDoNotCall": "write", "getDoNotCall": "read", "liftDoNotCall": "write",
+		"importDoNotCall": "write", "getDoNotCallImport": "read",
 		"listAuditEntries": "audit", "getCheckpoint": "audit", "getProof": "audit",
 		"createExport": "audit", "getExport": "audit", "getExportContent": "audit",
-		"listDeliveries": "admin", "getDeliveryContent": "admin",
+		"listDeliveries": "audit", "getDelivery": "audit", "getDeliveryContent": "audit", "replayDelivery": "write",
 		"streamEvents":      "read",
 		"listSubscriptions": "admin", "createSubscription": "admin", "deleteSubscription": "admin",
 	}

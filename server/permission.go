@@ -60,10 +60,6 @@ type permissionListInput struct {
 
 type permissionOutput struct{ Body Permission }
 
-type eventListOutput struct {
-	Body list[permissions.Recorded]
-}
-
 func (s *Server) permissionRoutes() {
 	register(s, operation{
 		method: http.MethodGet, path: "/v1/permissions", id: "listPermissions", tag: "Permissions", scope: ScopeRead,
@@ -75,7 +71,7 @@ func (s *Server) permissionRoutes() {
 	}, s.getPermission)
 	register(s, operation{
 		method: http.MethodGet, path: "/v1/permissions/{business}/{user}/events", id: "listPermissionEvents", tag: "Permissions", scope: ScopeRead,
-		summary: "The facts behind the state, in the order in which they became known",
+		summary: "The facts behind the state, in the order in which they became known, each with the webhook that brought it",
 	}, s.listPermissionEvents)
 	register(s, operation{
 		method: http.MethodPost, path: "/v1/permissions/{business}/{user}/requests", id: "requestPermission", tag: "Permissions", scope: ScopeWrite,
@@ -112,13 +108,21 @@ func (s *Server) getPermission(ctx context.Context, in *PairParams) (*permission
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.cfg.Ledger.Permission(ctx, pair)
+	shown, err := s.permission(ctx, pair)
 	if err != nil {
 		return nil, err
 	}
+	return &permissionOutput{Body: shown}, nil
+}
+
+// permission is the state of a pair now, under the address that was asked for.
+func (s *Server) permission(ctx context.Context, pair permissions.Pair) (Permission, error) {
+	p, err := s.cfg.Ledger.Permission(ctx, pair)
+	if err != nil {
+		return Permission{}, err
+	}
 	p.Pair = pair
-	shown, err := s.showPermission(ctx, p)
-	return &permissionOutput{Body: shown}, err
+	return s.showPermission(ctx, p)
 }
 
 func (s *Server) showPermission(ctx context.Context, p permissions.Permission) (Permission, error) {
@@ -150,21 +154,6 @@ func showAction(name permissions.Action, d permissions.Decision) PermittedAction
 		a.Reason, a.RetryAfter = d.Reason, utc(d.RetryAfter)
 	}
 	return a
-}
-
-func (s *Server) listPermissionEvents(ctx context.Context, in *PairParams) (*eventListOutput, error) {
-	pair, err := parsePair("path", in.Business, in.User)
-	if err != nil {
-		return nil, err
-	}
-	events, err := s.cfg.Ledger.Events(ctx, pair)
-	if err != nil {
-		return nil, err
-	}
-	if events == nil {
-		events = []permissions.Recorded{}
-	}
-	return &eventListOutput{Body: list[permissions.Recorded]{Items: events}}, nil
 }
 
 // utc keeps a zero time zero.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/callctl/callctl/compliance"
 	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/permissions"
 )
@@ -38,6 +39,9 @@ const (
 	reasonOtherAccount    = "wrong_account"
 	reasonMalformed       = "malformed"
 	reasonMethod          = "method_not_allowed"
+	reasonSecondPerson    = "second_person_needed"
+	reasonChange          = "change_not_possible"
+	reasonImport          = "import_refused"
 )
 
 // Problem is an error answer (RFC 9457, application/problem+json).
@@ -50,6 +54,9 @@ type Problem struct { //nolint:errname // RFC 9457 calls it a problem
 	RetryAfter time.Time    `json:"retryAfter,omitzero" doc:"The earliest time at which the answer could change"`
 	Errors     []FieldError `json:"errors,omitempty" doc:"What is wrong with the request; never repeats what was sent"`
 	DecisionID string       `json:"decisionId,omitempty" doc:"The audited decision behind a refusal"`
+
+	Decision *permissions.Decision    `json:"decision,omitempty" doc:"The decision behind a refusal, with every rule"`
+	Import   *compliance.ImportReport `json:"import,omitempty" doc:"Why an import was refused, line by line"`
 }
 
 // FieldError says what is wrong at one place of a request. It never holds the
@@ -90,42 +97,11 @@ func problem(status int, reason, detail string) *Problem {
 // refused turns a decision that says no into 403.
 func refused(d permissions.Decision) *Problem {
 	p := problem(http.StatusForbidden, string(d.Reason), hint(d.Reason))
-	p.RetryAfter, p.DecisionID = d.RetryAfter, d.ID
-	return p
-}
-
-// hint says what a person can do about a refusal.
-func hint(r permissions.Reason) string {
-	switch r {
-	case permissions.NoPermission:
-		return "The user has not permitted calls from this number; ask for permission first."
-	case permissions.PermissionExpired:
-		return "The permission has run out; ask the user again."
-	case permissions.PermissionDeclined, permissions.PermissionRevoked:
-		return "The user said no; only a new permission of the user changes that."
-	case permissions.PermissionUsed:
-		return "The calls under this permission are used up; ask the user again."
-	case permissions.PermissionUnverified:
-		return "The permission came with a static secret only and is not yet confirmed by the provider."
-	case permissions.DoNotCall:
-		return "The user is on the do-not-call list."
-	case permissions.BusinessCountryBlocked, permissions.UserRegionSanctioned:
-		return "WhatsApp calling does not exist for one of these numbers."
-	case permissions.AttemptInProgress:
-		return "A call to this user is in progress."
-	case permissions.CallLimit, permissions.RequestLimit:
-		return "The limit of the rule pack is reached."
-	case permissions.PermissionExists:
-		return "A permanent permission stands; there is nothing to ask."
-	case permissions.UnknownBusiness:
-		return "The business number is not one of the configured accounts."
-	case permissions.InvalidUser:
-		return "The user is neither an E.164 number nor a BSUID."
-	case permissions.Superseded:
-		return "The permission changed while the request was handled."
-	case permissions.Allowed:
+	p.RetryAfter, p.DecisionID = utc(d.RetryAfter), d.ID
+	if len(d.Rules) > 0 {
+		p.Decision = &d
 	}
-	return ""
+	return p
 }
 
 // asProblem turns any error into a problem, without the error's own words unless

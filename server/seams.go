@@ -9,6 +9,7 @@ import (
 	"github.com/callctl/callctl/geo"
 	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/permissions/callback"
+	"github.com/callctl/callctl/permissions/readback"
 	"github.com/callctl/callctl/sipbridge"
 )
 
@@ -27,6 +28,28 @@ type Ledger interface {
 	RemoveDoNotCall(ctx context.Context, u permissions.User, actor, reason string) error
 	DoNotCall(ctx context.Context, u permissions.User) (permissions.DoNotCallEntry, bool, error)
 	DoNotCallList(ctx context.Context, p permissions.Page) (list []permissions.DoNotCallEntry, next string, err error)
+	Apply(ctx context.Context, c permissions.Change) (*permissions.Approval, error)
+	Approve(ctx context.Context, id, actor string) (permissions.Approval, error)
+	Reject(ctx context.Context, id, actor, reason string) (permissions.Approval, error)
+	Approvals(ctx context.Context, pendingOnly bool, p permissions.Page) (list []permissions.Approval, next string, err error)
+	RecordNotices(ctx context.Context, tx *audit.Tx, notices ...permissions.Notice) (int, error)
+	Number(ctx context.Context, business geo.E164) (permissions.NumberState, error)
+	Notices(ctx context.Context, business geo.E164, p permissions.Page) (list []permissions.Notice, next string, err error)
+	Read(ctx context.Context, p permissions.Pair, s permissions.ProviderState, why permissions.Doubt) error
+}
+
+// Reader is what the server asks of the reader of permissions at the providers;
+// *readback.Reader is one.
+type Reader interface {
+	Refused(p permissions.Pair)
+	Reconcile(ctx context.Context, business geo.E164) (asked, failed int, err error)
+}
+
+// Importer is what the server asks of the importer of do-not-call lists;
+// *compliance.Importer is one.
+type Importer interface {
+	Import(ctx context.Context, r io.Reader, o compliance.ImportOptions) (compliance.ImportReport, error)
+	Get(ctx context.Context, id string) (compliance.ImportReport, error)
 }
 
 // Callbacks is what the server asks of the scheduler; *callback.Scheduler is one.
@@ -60,4 +83,6 @@ var (
 	_ Callbacks = (*callback.Scheduler)(nil)
 	_ Bridge    = (*sipbridge.Bridge)(nil)
 	_ Exporter  = (*compliance.Exporter)(nil)
+	_ Reader    = (*readback.Reader)(nil)
+	_ Importer  = (*compliance.Importer)(nil)
 )

@@ -52,6 +52,8 @@ type Config struct {
 	Callbacks Callbacks
 	Bridge    Bridge
 	Exporter  Exporter
+	Reader    Reader               // nil when no provider can be asked: then nothing is reconciled
+	Importer  Importer             // nil when lists cannot be imported
 	Metrics   *prometheus.Registry // a new one when nil
 	Now       func() time.Time     // time.Now when nil
 	NewID     func() string        // random UUIDs when nil
@@ -79,10 +81,11 @@ type Server struct {
 	ready    atomic.Bool
 	inbound  intake
 	streams  chan struct{} // one slot per event stream
+	runs     reconciliations
 
 	closing  context.Context //nolint:containedctx // ends with Shutdown, not with a request
 	close    context.CancelFunc
-	open     sync.WaitGroup // event streams
+	open     sync.WaitGroup // event streams and reconcile runs
 	streamMu sync.Mutex     // orders joining a stream and closing
 }
 
@@ -127,7 +130,7 @@ func (s *Server) Admin() http.Handler { return s.admin }
 // SetReady switches /readyz; it begins as not ready.
 func (s *Server) SetReady(ready bool) { s.ready.Store(ready) }
 
-// Shutdown ends the event streams and waits for them, or for ctx; the
+// Shutdown ends the event streams and reconcile runs and waits for them, or for ctx; the
 // http.Servers are the caller's, and are shut down after it. From then on new
 // streams are refused with 503.
 func (s *Server) Shutdown(ctx context.Context) error {

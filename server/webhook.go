@@ -105,9 +105,7 @@ func (s *Server) malformed(ctx context.Context, d *delivery, why error) (string,
 // ingest stores what a delivery said and, once that is durable, hands its call
 // events to the bridge, again for each repetition.
 func (s *Server) ingest(ctx context.Context, d *delivery, said provider.Delivery) (string, *Problem) {
-	if d.unknown = bounded(said.Unknown); len(d.unknown) > 0 {
-		d.state = stateUnknown
-	}
+	d.judge(said.Unknown)
 	fresh, err := s.take(ctx, d, said.Facts)
 	if err != nil {
 		return s.unavailable(ctx, err)

@@ -145,7 +145,7 @@ func TestWebhookMalformed(t *testing.T) {
 			Problem string
 		}
 	}
-	w.as("admin", http.MethodGet, "/v1/webhooks/deliveries?state=malformed", nil).into(t, &l)
+	w.as("admin", http.MethodGet, "/v1/deliveries?state=malformed", nil).into(t, &l)
 	require.Len(t, l.Items, len(bodies))
 	require.Len(t, w.kinds(), len(bodies))
 	found := map[string]bool{}
@@ -153,7 +153,7 @@ func TestWebhookMalformed(t *testing.T) {
 		require.Equal(t, "malformed", item.State)
 		require.Equal(t, "acme", item.Account)
 		require.NotContains(t, item.Problem, "91234567")
-		r := w.as("admin", http.MethodGet, fmt.Sprintf("/v1/webhooks/deliveries/%d/content", item.ID), nil)
+		r := w.as("admin", http.MethodGet, fmt.Sprintf("/v1/deliveries/%d/content", item.ID), nil)
 		found[string(r.body)] = true
 	}
 	for name, body := range bodies {
@@ -203,7 +203,7 @@ func TestWebhookUnknown(t *testing.T) {
 	require.Equal(t, http.StatusOK, r.status, "%s", r.body)
 	require.Equal(t, []string{"webhook.unknown"}, w.kinds())
 	var l struct{ Items []struct{ Unknown []string } }
-	w.as("admin", http.MethodGet, "/v1/webhooks/deliveries?state=unknown", nil).into(t, &l)
+	w.as("admin", http.MethodGet, "/v1/deliveries?state=unknown", nil).into(t, &l)
 	require.Len(t, l.Items, 1)
 	require.NotEmpty(t, l.Items[0].Unknown)
 	require.Equal(t, http.StatusOK, w.post(change("flows", `{"event":"FLOW_STATUS_CHANGE","flow_id":"6627390910605886"}`)).status)

@@ -70,6 +70,11 @@ type world struct {
 
 type option func(*server.Config)
 
+// anyHour is a shipped pack without its quiet hours: the tests run at any time.
+func anyHour(base string) json.RawMessage {
+	return fmt.Appendf(nil, `{"name":"%s-any-hour","version":"2026-01-01","valid_from":"2026-01-01","base":%q,"hours":null,"sources":{"hours":"a test"}}`, base, base)
+}
+
 func newWorld(tb testing.TB, options ...option) *world {
 	tb.Helper()
 	ctx := tb.Context()
@@ -83,9 +88,10 @@ func newWorld(tb testing.TB, options ...option) *world {
 	require.NoError(tb, err)
 	ledger, err := permissions.New(permissions.Config{
 		Log: log, Read: db.Read, Geo: rules, Now: time.Now,
+		Packs: []json.RawMessage{anyHour("meta"), anyHour("8x8-strict")},
 		Businesses: []permissions.Business{
-			{Number: business, Account: "acme", Rules: "meta"},
-			{Number: otherBusiness, Account: "other", Rules: "8x8-strict"},
+			{Number: business, Account: "acme", Rules: "meta-any-hour"},
+			{Number: otherBusiness, Account: "other", Rules: "8x8-strict-any-hour", Silent: true},
 		},
 	})
 	require.NoError(tb, err)
@@ -183,6 +189,10 @@ type graph struct {
 	mu     sync.Mutex
 	bodies [][]byte
 	fail   bool
+	// The permission query's answer; nothing is granted when empty.
+	told       string
+	toldStatus int
+	asked      int
 }
 
 func newGraph(tb testing.TB) *graph {
@@ -192,8 +202,14 @@ func newGraph(tb testing.TB) *graph {
 		b, _ := io.ReadAll(r.Body)
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		g.bodies = append(g.bodies, b)
 		w.Header().Set("Content-Type", "application/json")
+		if r.Method == http.MethodGet { // call_permissions, callPermissions
+			g.asked++
+			w.WriteHeader(max(g.toldStatus, http.StatusOK))
+			_, _ = io.WriteString(w, g.told)
+			return
+		}
+		g.bodies = append(g.bodies, b)
 		if g.fail {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = io.WriteString(w, `{"error":{"message":"(#138009) to +6591234567","code":138009}}`)
@@ -203,6 +219,13 @@ func newGraph(tb testing.TB) *graph {
 	}))
 	tb.Cleanup(g.Close)
 	return g
+}
+
+// tell sets what the permission query answers.
+func (g *graph) tell(status int, body string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.told, g.toldStatus = body, status
 }
 
 func (g *graph) sent() int {

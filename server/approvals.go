@@ -1,0 +1,98 @@
+package server
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/callctl/callctl/permissions"
+)
+
+type approvalListInput struct {
+	PageParams
+	All bool `query:"all" doc:"Also those that are decided; only pending ones when absent"`
+}
+
+type approvalInput struct {
+	ID string `path:"id" maxLength:"128"`
+}
+
+type rejectInput struct {
+	approvalInput
+	Body *struct {
+		Reason string `json:"reason,omitempty" maxLength:"500" doc:"Why, for the audit"`
+	} `required:"false"`
+}
+
+type approvalOutput struct{ Body permissions.Approval }
+
+func (s *Server) approvalRoutes() {
+	register(s, operation{
+		method: http.MethodGet, path: "/v1/approvals", id: "listApprovals", tag: "Approvals", scope: ScopeRead,
+		summary: "Changes that widen permission and wait for a second person, newest first",
+	}, s.listApprovals)
+	register(s, operation{
+		method: http.MethodGet, path: "/v1/approvals/{id}", id: "getApproval", tag: "Approvals", scope: ScopeRead,
+		summary: "One of them",
+	}, s.getApproval)
+	register(s, operation{
+		method: http.MethodPost, path: "/v1/approvals/{id}/approve", id: "approve", tag: "Approvals", scope: ScopeWrite,
+		summary: "Let the change take effect", description: "By another token than the one that proposed it; 403 second_person_needed otherwise.",
+	}, s.approve)
+	register(s, operation{
+		method: http.MethodPost, path: "/v1/approvals/{id}/reject", id: "reject", tag: "Approvals", scope: ScopeWrite,
+		summary: "End the proposal", description: "Who proposed it may withdraw it so.",
+	}, s.reject)
+}
+
+func (s *Server) listApprovals(ctx context.Context, in *approvalListInput) (*listOutput[permissions.Approval], error) {
+	found, next, err := s.cfg.Ledger.Approvals(ctx, !in.All, in.page())
+	if err != nil {
+		return nil, err
+	}
+	return listed(found, next, showApproval), nil
+}
+
+func (s *Server) getApproval(ctx context.Context, in *approvalInput) (*approvalOutput, error) {
+	for next := ""; ; {
+		var found []permissions.Approval
+		var err error
+		found, next, err = s.cfg.Ledger.Approvals(ctx, false, permissions.Page{Limit: 1000, Cursor: next})
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range found {
+			if a.ID == in.ID {
+				return &approvalOutput{Body: showApproval(a)}, nil
+			}
+		}
+		if next == "" {
+			return nil, noSuch("approval")
+		}
+	}
+}
+
+func (s *Server) approve(ctx context.Context, in *approvalInput) (*approvalOutput, error) {
+	a, err := s.cfg.Ledger.Approve(ctx, in.ID, caller(ctx).name)
+	if err != nil {
+		return nil, err
+	}
+	return &approvalOutput{Body: showApproval(a)}, nil
+}
+
+func (s *Server) reject(ctx context.Context, in *rejectInput) (*approvalOutput, error) {
+	reason := ""
+	if in.Body != nil {
+		reason = in.Body.Reason
+	}
+	a, err := s.cfg.Ledger.Reject(ctx, in.ID, caller(ctx).name, reason)
+	if err != nil {
+		return nil, err
+	}
+	return &approvalOutput{Body: showApproval(a)}, nil
+}
+
+// showApproval writes its times in UTC.
+func showApproval(a permissions.Approval) permissions.Approval {
+	a.Expires, a.ProposedAt, a.DecidedAt = utc(a.Expires), utc(a.ProposedAt), utc(a.DecidedAt)
+	return a
+}
