@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -15,6 +14,7 @@ type checkCmd struct {
 	User     string    `help:"The user: E.164 or BSUID." required:""`
 	Action   string    `default:"start_call" enum:"start_call,send_call_permission_request" help:"What is to be allowed: ${enum}."`
 	Purpose  string    `help:"What the call is for."`
+	Template string    `help:"Of a permission request, as name/language: is it one that can be sent?" placeholder:"NAME/LANGUAGE"`
 	At       time.Time `format:"2006-01-02T15:04:05Z07:00" help:"Decide for this time (RFC 3339); now when left out."`
 }
 
@@ -24,6 +24,7 @@ type decisionRequest struct {
 	User     string    `json:"user"`
 	Action   string    `json:"action,omitempty"`
 	Purpose  string    `json:"purpose,omitempty"`
+	Template string    `json:"template,omitempty"`
 	At       time.Time `json:"at,omitzero"`
 }
 
@@ -31,16 +32,22 @@ func decisionColumns() []column {
 	return []column{
 		{"allowed", "allow"},
 		{"reason", "reason"},
-		{"would change at", "retryAfter"},
+		{"allowed from", "retryAfter"},
+		{"allowed until", "until"},
 		{"grant", "grant"},
+		{"purpose", "purpose"},
+		{"template", "template"},
 		{"rule pack", "rulePack"},
 		{"geography", "geography"},
+		{"time zones", "tzdata"},
 		{"decided for", "at"},
 	}
 }
 
 func ruleColumns() []column {
-	return []column{{"rule", "name"}, {"allows", "allow"}, {"reason", "reason"}, {"inputs", "inputs"}}
+	return []column{
+		{"rule", "name"}, {"allows", "allow"}, {"reason", "reason"}, {"allows from", "retryAt"}, {"inputs", "inputs"}, {"source", "source"},
+	}
 }
 
 // Run asks for the decision and prints every rule. A refusal exits 1.
@@ -50,7 +57,7 @@ func (c checkCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
 		return err
 	}
 	raw, err := api.call(ctx, http.MethodPost, "/v1/decisions", nil, decisionRequest{
-		Business: c.Business, User: c.User, Action: c.Action, Purpose: c.Purpose, At: c.At,
+		Business: c.Business, User: c.User, Action: c.Action, Purpose: c.Purpose, Template: c.Template, At: c.At,
 	})
 	if err != nil {
 		return err
@@ -66,8 +73,7 @@ func (c checkCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
 		return err
 	}
 	if t.Format == formatTable {
-		err := errors.Join(t.write([]byte("\n")), t.list(decision.Rules, ruleColumns()))
-		if err != nil {
+		if err := t.section("", decision.Rules, ruleColumns()); err != nil {
 			return err
 		}
 	}

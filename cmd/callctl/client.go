@@ -40,6 +40,7 @@ type refusal struct {
 		Location string `json:"location"`
 		Message  string `json:"message"`
 	} `json:"errors"`
+	Import json.RawMessage `json:"import"` // the report of a refused import
 }
 
 // Error implements error.
@@ -68,6 +69,9 @@ func (r *refusal) Error() string {
 
 // Unwrap sorts the refusal for the exit code.
 func (r *refusal) Unwrap() error {
+	if r.Reason == "import_refused" {
+		return nil // the command line was right, the list is not
+	}
 	switch r.Status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return errTryAgain
@@ -154,23 +158,41 @@ func (c *client) do(ctx context.Context, method, path string, query url.Values, 
 	return nil, problemOf(res)
 }
 
+// content is a request body that is no JSON.
+type content struct {
+	kind string // media type
+	body []byte
+}
+
+// contentOf is what a request carries for in: nothing, content as it is, and
+// everything else as JSON.
+func contentOf(in any) (content, error) {
+	switch in := in.(type) {
+	case nil:
+		return content{}, nil
+	case content:
+		return in, nil
+	}
+	b, err := json.Marshal(in)
+	if err != nil {
+		return content{}, fmt.Errorf("encode request: %w", err)
+	}
+	return content{kind: "application/json", body: b}, nil
+}
+
 func (c *client) request(ctx context.Context, method, path string, query url.Values, in any) (*http.Request, error) {
 	u := c.base.JoinPath(path)
 	u.RawQuery = query.Encode()
-	var body io.Reader
-	if in != nil {
-		b, err := json.Marshal(in)
-		if err != nil {
-			return nil, fmt.Errorf("encode request: %w", err)
-		}
-		body = bytes.NewReader(b)
+	sent, err := contentOf(in)
+	if err != nil {
+		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(sent.body))
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
 	if in != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", sent.kind)
 	}
 	if method == http.MethodPost {
 		req.Header.Set("Idempotency-Key", rand.Text())

@@ -15,6 +15,7 @@ import (
 type schema struct {
 	Ref        string            `json:"$ref"`
 	Properties map[string]schema `json:"properties"`
+	Items      *schema           `json:"items"`
 }
 
 // document reads the schemas of the API, which a test of the server holds to the
@@ -37,15 +38,21 @@ func TestColumnsAreTheAPIs(t *testing.T) {
 	schemas := document(t)
 	for name, columns := range map[string][]column{
 		"Decision": decisionColumns(), "Rule": ruleColumns(),
-		"Permission": permissionColumns(), "PermittedAction": actionColumns(), "Recorded": eventColumns(),
+		"Permission": permissionColumns(), "PermittedAction": actionColumns(), "PermissionEvent": eventColumns(),
 		"PermissionRequest": requestColumns(), "DoNotCallEntry": dncColumns(), "Callback": callbackColumns(),
-		"Call": callDetails(), "Entry": entryColumns(),
+		"Call": callDetails(), "Entry": entryColumns(), "Approval": approvalColumns(),
+		"Number": append(numberColumns(), numberDetails()...), "NumberRestriction": restrictionColumns(), "TemplateState": templateColumns(),
+		"Drift": driftColumns(), "Notice": noticeColumns(), "Reconciliation": reconcileColumns(),
+		"ImportReport": importColumns(), "ImportError": faultColumns(), "KeptDelivery": deliveryDetails(),
 	} {
 		for _, c := range columns {
 			at := schemas[name]
 			for key := range strings.SplitSeq(c.path, ".") {
 				below, ok := at.Properties[key]
 				require.True(t, ok, "%s has no %s", name, c.path)
+				if below.Items != nil {
+					below = *below.Items
+				}
 				if ref, found := strings.CutPrefix(below.Ref, "#/components/schemas/"); found {
 					below = schemas[ref]
 				}
@@ -60,7 +67,9 @@ func TestRequestsAreTheAPIs(t *testing.T) {
 	schemas := document(t)
 	for name, one := range map[string]any{
 		"DecisionInputBody": decisionRequest{}, "RequestInputBody": permissionRequest{}, "DoNotCallInputBody": dncEntry{},
-		"CallbackInputBody": callbackRequest{}, "CallInputBody": callRequest{},
+		"CallbackInputBody": callbackRequest{}, "CallInputBody": callRequest{}, "GrantInputBody": grantRequest{},
+		"RevocationInputBody": revocationRequest{}, "ZoneInputBody": zoneRequest{}, "RejectInputBody": rejectRequest{},
+		"Changed": changed{}, "Reconciliation": reconciliation{}, "ImportReport": importReport{},
 		"Checkpoint": checkpoint{}, "Proof": proof{}, "Problem": refusal{},
 	} {
 		for f := range reflect.TypeOf(one).Fields() {

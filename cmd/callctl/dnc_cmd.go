@@ -11,7 +11,8 @@ type dncCmd struct {
 	List   dncListCmd   `cmd:"" help:"List the entries."`
 	Show   dncShowCmd   `cmd:"" help:"Show one user's entry."`
 	Add    dncAddCmd    `cmd:"" help:"Never call this user again; ends live calls and pending callbacks."`
-	Remove dncRemoveCmd `cmd:"" help:"Lift an entry; restores no permission."`
+	Remove dncRemoveCmd `cmd:"" help:"Lift an entry; restores no permission. May need a second person."`
+	Import dncImportCmd `cmd:"" help:"Take in a list; with one line that cannot be read, nothing of it."`
 }
 
 func dncColumns() []column {
@@ -58,5 +59,5 @@ type dncRemoveCmd struct {
 // Run lifts the entry.
 func (c dncRemoveCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
 	query := url.Values{"reason": {c.Reason}}
-	return f.print(ctx, t, http.MethodDelete, "/v1/dnc/"+segment(c.User), query, nil, dncColumns())
+	return f.change(ctx, t, http.MethodDelete, "/v1/dnc/"+segment(c.User), query, nil)
 }

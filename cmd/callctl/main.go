@@ -30,7 +30,10 @@ type cli struct {
 
 	Check       checkCmd       `cmd:"" help:"May this business call this user? The decision and every rule; writes nothing."`
 	Permissions permissionsCmd `cmd:"" help:"What users have permitted, and asking them."`
+	Approvals   approvalsCmd   `cmd:"" help:"Changes that wait for a second person."`
 	DNC         dncCmd         `cmd:"" help:"The do-not-call list." name:"dnc"`
+	Numbers     numbersCmd     `cmd:"" help:"Our numbers: restrictions, templates, drift from the rule pack."`
+	Deliveries  deliveriesCmd  `cmd:"" help:"Webhook deliveries of the providers, and those that were not taken in whole."`
 	Callbacks   callbacksCmd   `cmd:"" help:"Promised calls."`
 	Calls       callsCmd       `cmd:"" help:"Live and past calls."`
 	Audit       auditCmd       `cmd:"" help:"The tamper-evident log."`

@@ -14,6 +14,11 @@ type permissionsCmd struct {
 	Show    permissionsShowCmd    `cmd:"" help:"Show the state of one pair."`
 	Events  permissionsEventsCmd  `cmd:"" help:"Show the history of one pair."`
 	Request permissionsRequestCmd `cmd:"" help:"Ask the user for call permission."`
+
+	Grant    permissionsGrantCmd    `cmd:"" help:"Record a permission that the user gave elsewhere; may need a second person."`
+	Revoke   permissionsRevokeCmd   `cmd:"" help:"Withdraw a permission; ends its pending callbacks."`
+	Zone     permissionsZoneCmd     `cmd:"" help:"Say in which time zone the user is, for the quiet hours."`
+	ReadBack permissionsReadBackCmd `cmd:"" help:"Ask the provider for the permission now." name:"read-back"`
 }
 
 // pairArgs name the ledger's key.
@@ -43,6 +48,7 @@ func permissionColumns() []column {
 		{"expires at", "expiresAt"},
 		{"granted at", "grantedAt"},
 		{"auth", "grantAuth"},
+		{"verified", "verified"},
 		{"do not call", "doNotCall"},
 	}
 }
@@ -52,7 +58,7 @@ func actionColumns() []column {
 		{"action", "name"},
 		{"possible now", "canPerform"},
 		{"reason", "reason"},
-		{"would change at", "retryAfter"},
+		{"possible from", "retryAfter"},
 		{"limits", "limits"},
 	}
 }
@@ -65,6 +71,9 @@ func eventColumns() []column {
 		{"expires", "expires"},
 		{"outcome", "outcome"},
 		{"actor", "actor"},
+		{"reason", "reason"},
+		{"webhook", "source.delivery"},
+		{"received", "source.receivedAt"},
 		{"audit", "auditIndex"},
 		{"id", "id"},
 	}
@@ -106,7 +115,12 @@ func (c permissionsShowCmd) Run(ctx context.Context, t *terminal, f *daemonFlags
 	if err != nil {
 		return err
 	}
-	if err := t.object(raw, permissionColumns()); err != nil || t.Format != formatTable {
+	return showPermission(t, raw)
+}
+
+// showPermission prints a permission and, as a table, what may be done now.
+func showPermission(t *terminal, raw []byte) error {
+	if err := t.object(json.RawMessage(raw), permissionColumns()); err != nil || t.Format != formatTable {
 		return err
 	}
 	var shown struct {
@@ -115,17 +129,17 @@ func (c permissionsShowCmd) Run(ctx context.Context, t *terminal, f *daemonFlags
 	if err := json.Unmarshal(raw, &shown); err != nil {
 		return fmt.Errorf("the answer is no permission: %w", err)
 	}
-	if err := t.write([]byte("\n")); err != nil {
-		return err
-	}
-	return t.list(shown.Actions, actionColumns())
+	return t.section("", shown.Actions, actionColumns())
 }
 
-type permissionsEventsCmd struct{ pairArgs }
+type permissionsEventsCmd struct {
+	pairArgs
+	Limit int `default:"0" help:"At most so many; 0 for all."`
+}
 
 // Run shows the history of one pair.
 func (c permissionsEventsCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
-	return f.printAll(ctx, t, c.path("/events"), url.Values{}, 0, eventColumns())
+	return f.printAll(ctx, t, c.path("/events"), url.Values{}, c.Limit, eventColumns())
 }
 
 type permissionsRequestCmd struct {

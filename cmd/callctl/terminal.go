@@ -98,6 +98,21 @@ func (t *terminal) list(items []json.RawMessage, columns []column) error {
 	return flush(w)
 }
 
+// section adds a list to the table of a thing: an empty line, a title when it has
+// one, the list. Without items it adds nothing.
+func (t *terminal) section(title string, items []json.RawMessage, columns []column) error {
+	if len(items) == 0 {
+		return nil
+	}
+	if title != "" {
+		title += "\n"
+	}
+	if err := t.write([]byte("\n" + title)); err != nil {
+		return err
+	}
+	return t.list(items, columns)
+}
+
 // more goes on with a list that list began: no headings.
 func (t *terminal) more(items []json.RawMessage, columns []column) error {
 	for _, raw := range items {
@@ -207,13 +222,27 @@ func cells(raw []byte, columns []column) []string {
 // cell is the text at a path of a JSON value; lists and objects are written as
 // words.
 func cell(v any, path string) string {
-	for key := range strings.SplitSeq(path, ".") {
+	for path != "" {
+		var key string
+		key, path, _ = strings.Cut(path, ".")
+		if list, ok := v.([]any); ok { // one word for each item
+			words := make([]string, len(list))
+			for i := range list {
+				words[i] = cell(list[i], strings.TrimSuffix(key+"."+path, "."))
+			}
+			return strings.Join(words, " ")
+		}
 		m, ok := v.(map[string]any)
 		if !ok {
 			return ""
 		}
 		v = m[key]
 	}
+	return word(v)
+}
+
+// word is the text of a JSON value.
+func word(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return ""
@@ -227,13 +256,13 @@ func cell(v any, path string) string {
 	case []any:
 		words := make([]string, len(v))
 		for i := range v {
-			words[i] = cell(map[string]any{"": v[i]}, "")
+			words[i] = word(v[i])
 		}
 		return strings.Join(words, " ")
 	case map[string]any:
 		words := make([]string, 0, len(v))
 		for _, key := range slices.Sorted(maps.Keys(v)) {
-			words = append(words, printable(key)+"="+cell(v, key))
+			words = append(words, printable(key)+"="+word(v[key]))
 		}
 		return strings.Join(words, " ")
 	}
