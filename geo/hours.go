@@ -1,6 +1,7 @@
 package geo
 
 import (
+	"math"
 	"strings"
 	"time"
 )
@@ -72,19 +73,56 @@ func (h *Hours) At(t time.Time, region string, zones ...*time.Location) Spell {
 	out := Spell{Open: open}
 	if !open {
 		out.Zone, out.Local = shut.String(), t.In(shut)
-		// No instant before next is open in the zone that opens last; at next
-		// another one may have closed.
-		for again := false; !again && next < limit; {
-			var later int64
-			if again, later, _ = h.every(next, limit, region, zones); !again {
-				next = later
-			}
-		}
+		next = h.opening(next, limit, region, zones)
 	}
 	if next < limit {
 		out.Next = time.Unix(next, 0).UTC()
 	}
 	return out
+}
+
+// opening is the first instant from next on at which all zones are open, or limit.
+func (h *Hours) opening(next, limit int64, region string, zones []*time.Location) int64 {
+	const week = 7 * daySeconds
+	for from := next; next < limit; {
+		again, later, _ := h.every(next, limit, region, zones)
+		if again {
+			return next
+		}
+		// No instant before later is open in the zone that opens last; at later
+		// another one may have closed.
+		next = later
+		if next-from < week {
+			continue
+		}
+		// A week without an open moment is like the next one, as long as no clock
+		// changes and no holiday comes.
+		if stable := h.stable(from, zones); next < stable {
+			next = min(stable, limit)
+		}
+		from = next
+	}
+	return limit
+}
+
+// stable is the instant from which on, seen from an earlier one, the hours may not
+// repeat every week: a zone changes its clocks, or a holiday begins or ends
+// somewhere.
+func (h *Hours) stable(from int64, zones []*time.Location) int64 {
+	until := int64(math.MaxInt64)
+	for _, loc := range zones {
+		until = min(until, clockAt(from, loc).end)
+	}
+	for day := range h.holidays {
+		begin, end := (day-1)*daySeconds, (day+2)*daySeconds // in UTC, with room for every zone
+		switch {
+		case from < begin:
+			until = min(until, begin)
+		case from < end:
+			until = min(until, end)
+		}
+	}
+	return until
 }
 
 // every says whether all zones are open at now. When they are, next is the first

@@ -172,10 +172,7 @@ func (i interval) String() string {
 
 // MarshalJSON implements json.Marshaler: days from Monday on, holidays by date
 // and region. What it writes reads back as the same hours.
-func (h *Hours) MarshalJSON() ([]byte, error) {
-	if h == nil {
-		return []byte("null"), nil
-	}
+func (h Hours) MarshalJSON() ([]byte, error) {
 	var week bytes.Buffer
 	names := weekdays()
 	for n := range names {
