@@ -1,7 +1,6 @@
 package permissions
 
 import (
-	"context"
 	"time"
 
 	"github.com/callctl/callctl/geo"
@@ -32,31 +31,32 @@ type Approval struct {
 	Evidence   string    `json:"evidence,omitempty"`
 	ProposedBy string    `json:"proposedBy"`
 	ProposedAt time.Time `json:"proposedAt"`
-	State      string    `json:"state"` // pending, approved, rejected, lapsed
+	State      string    `json:"state"`             // pending, approved, rejected, lapsed
+	LapsesAt   time.Time `json:"lapsesAt,omitzero"` // while pending
 	DecidedBy  string    `json:"decidedBy,omitempty"`
 	DecidedAt  time.Time `json:"decidedAt,omitzero"`
-	Event      string    `json:"event,omitempty"` // id of the event that it became
+	Event      string    `json:"event,omitempty"`     // id of the event that it became
+	Rejection  string    `json:"rejection,omitempty"` // why it was rejected: said in the answer and in the audit
 }
 
-// Apply records a change, or proposes it when the rule pack asks for a second
-// person: then the approval is returned and nothing else has changed. What
-// narrows is never proposed. Errors: [ErrUser], [ErrReason], [ErrNotListed],
-// [ErrBusiness], [ErrChange].
-func (l *Ledger) Apply(_ context.Context, _ Change) (*Approval, error) { return nil, errSkeleton }
+// The states of an approval.
+const (
+	approvalPending  = "pending"
+	approvalApproved = "approved"
+	approvalRejected = "rejected"
+	approvalLapsed   = "lapsed" // nobody decided in time; evaluated against the clock
+)
 
-// Approve lets a proposed change take effect. The actor must be another than who
-// proposed it ([ErrSameActor]); a change that is not pending any more is
-// [ErrDecided].
-func (l *Ledger) Approve(_ context.Context, _, _ string) (Approval, error) {
-	return Approval{}, errSkeleton
-}
+// approvalLasts is how long a proposal waits for a second person.
+const approvalLasts = 7 * 24 * time.Hour
 
-// Reject ends a proposed change. Who proposed it may withdraw it so.
-func (l *Ledger) Reject(_ context.Context, _, _, _ string) (Approval, error) {
-	return Approval{}, errSkeleton
-}
-
-// Approvals lists them by cursor, the newest first; pending ones only on request.
-func (l *Ledger) Approvals(_ context.Context, _ bool, _ Page) (list []Approval, next string, err error) {
-	return nil, "", errSkeleton
+// widens says whether a change gives more than there was, so that a second person
+// may be asked for. What narrows acts at once.
+func (c *Change) widens() bool {
+	switch c.Kind {
+	case Granted, OptOutLifted, MessagesResumed:
+		return true
+	default:
+		return false
+	}
 }

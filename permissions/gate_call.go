@@ -1,6 +1,7 @@
 package permissions
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -14,7 +15,8 @@ const (
 	sourceReservation   = "callctl: an attempt is dialled on under the permission that it was reserved by"
 )
 
-// permission: a permanent grant is none where the rule pack refuses it.
+// permission: a permanent grant is none where the rule pack refuses it; the state
+// says so already.
 func (e *evaluation) permission() {
 	in := map[string]string{
 		"status": string(e.s.Status), "grant": e.s.Grant, "grantedAt": stamp(e.s.GrantedAt),
@@ -27,17 +29,12 @@ func (e *evaluation) permission() {
 		out.source = e.p.Sources["grant.max_age"]
 	case e.s.Reason == DoNotCall:
 		out.reason = PermissionRevoked // an opt-out also ends what was granted before
-	case e.refusesPermanent():
-		out.refused, out.reason, out.source = true, NoPermission, e.p.Sources["grant.permanent"]
-		in["permanent"] = permanentRefuse
+	case e.s.Reason == NoPermission && e.h.grant != nil:
+		out.source, in["permanent"] = e.p.Sources["grant.permanent"], permanentRefuse
 	case !out.refused && !e.s.Expires.IsZero():
 		out.turns = e.s.Expires.Add(-e.p.Grant.ClockSkew.duration())
 	}
 	e.add(out)
-}
-
-func (e *evaluation) refusesPermanent() bool {
-	return e.h.grant != nil && e.h.grant.Permanent && e.p.Grant.Permanent == permanentRefuse
 }
 
 // verified: a grant by a grade that the pack wants read back is dialled on only
@@ -142,14 +139,7 @@ func (e *evaluation) providerLimit() {
 
 // connectedSince says whether a call connected after t, in either direction.
 func (h *history) connectedSince(t time.Time) bool {
-	for i := range h.events {
-		e := &h.events[i]
-		call := e.Kind == Settled || e.Kind == Called || e.Kind == Reported
-		if call && e.Outcome == OutcomeConnected && e.At.After(t) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(h.calls(), func(c call) bool { return c.outcome() == OutcomeConnected && c.ended.After(t) })
 }
 
 // noOtherAttempt does not count the attempt that is being confirmed.

@@ -91,7 +91,7 @@ func (l *Ledger) Permissions(ctx context.Context, business geo.E164, p Page) (li
 			if err != nil {
 				return err
 			}
-			events, err := stateEvents(ctx, q, k.subject, k.business)
+			events, err := l.pairEvents(ctx, q, k.subject, k.business)
 			if err != nil {
 				return err
 			}

@@ -27,6 +27,7 @@ const (
 	callingEnabled  = "ENABLED"
 	callingDisabled = "DISABLED"
 	flagged         = "FLAGGED"
+	unflagged       = "UNFLAGGED"
 )
 
 // number is the fold of a set of notices about one number: for each aspect the
@@ -77,9 +78,7 @@ func (n *Notice) aspects() []string {
 // about whether the number is flagged.
 func (n *Notice) qualityAspects() []string {
 	var out []string
-	switch n.Event {
-	case "UPGRADE", "DOWNGRADE", "ONBOARDING", "THROUGHPUT_UPGRADE", "":
-	default:
+	if n.Event == flagged || n.Event == unflagged {
 		out = append(out, aspectQuality)
 	}
 	if n.Tier != "" {
@@ -103,7 +102,8 @@ func (n *Notice) strictness() int64 {
 			return math.MaxInt64
 		}
 		return n.Until.UnixMilli()
-	case n.Calling == callingDisabled, n.Event == flagged, slices.ContainsFunc(n.Restrictions, bars):
+	case n.Calling == callingDisabled, n.Event == flagged, slices.ContainsFunc(n.Restrictions, bars),
+		n.Kind == TemplateStatus && slices.Contains(unusable(), n.Status):
 		return 1
 	}
 	return 0

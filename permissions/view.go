@@ -90,7 +90,7 @@ func (l *Ledger) load(ctx context.Context, q querier, p Pair) (*view, error) {
 			v.addresses = append(v.addresses, a)
 		}
 	}
-	if v.events, err = stateEvents(ctx, q, subject, p.Business); err != nil {
+	if v.events, err = l.pairEvents(ctx, q, subject, p.Business); err != nil {
 		return nil, err
 	}
 	v.open, err = openAttempt(ctx, q, subject, p.Business)
@@ -126,20 +126,6 @@ func openAttempt(ctx context.Context, q querier, subject string, business geo.E1
 		return "", fmt.Errorf("read open attempt: %w", err)
 	}
 	return call, nil
-}
-
-// stateEvents are the events that the projection of a pair is made of: its own
-// without the talk, and the user's opt-outs towards any business.
-func stateEvents(ctx context.Context, q querier, subject string, business geo.E164) ([]Event, error) {
-	recorded, err := scanEvents(ctx, q, selectStateEvents, subject, string(business))
-	if err != nil {
-		return nil, err
-	}
-	events := make([]Event, len(recorded))
-	for i, r := range recorded {
-		events[i] = r.Event
-	}
-	return events, nil
 }
 
 func scanEvents(ctx context.Context, q querier, query string, args ...any) (out []Recorded, err error) {
