@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -236,9 +237,9 @@ func TestPausedMachine(t *testing.T) {
 		w := newWorld(t)
 		w.stands(eightNumber, 3)
 		w.stands(metaNumber, 5)
-		paused := time.Duration(0)
+		var paused atomic.Int64
 		cfg := readback.Config{
-			Ledger: w.ledger, Now: func() time.Time { return time.Now().Add(paused) },
+			Ledger: w.ledger, Now: func() time.Time { return time.Now().Add(time.Duration(paused.Load())) },
 			Accounts: []readback.Account{
 				{Name: "acme-8x8", Business: eightNumber, Source: w.eight, Retries: eightRetries},
 				{Name: "acme-meta", Business: metaNumber, Source: w.meta, Retries: metaRetries},
@@ -250,12 +251,12 @@ func TestPausedMachine(t *testing.T) {
 		stop := w.run(t)
 		time.Sleep(time.Minute + time.Second)
 		synctest.Wait()
-		paused = time.Hour
+		paused.Store(int64(time.Hour))
 		time.Sleep(time.Minute)
 		require.Len(t, w.eight.questions(), 3)
 		require.Empty(t, w.meta.questions())
 		synctest.Wait()
-		paused = 0 // the clock is set back
+		paused.Store(0) // the clock is set back
 		time.Sleep(10 * time.Minute)
 		require.Len(t, w.eight.questions(), 3)
 		stop()

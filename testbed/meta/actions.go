@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/callctl/callctl/testbed/handset"
@@ -43,7 +44,7 @@ func (f *Fake) callAction(r *http.Request, body map[string]any) (any, *graphErro
 
 // connect begins a call of the business.
 func (f *Fake) connect(ctx context.Context, body map[string]any) (any, *graphError) {
-	digits := digitsOf(text(body, "to"))
+	_, digits := f.addressee(body)
 	if digits == "" {
 		return nil, invalidParameter("The parameter to is required")
 	}
@@ -79,6 +80,9 @@ func (f *Fake) connect(ctx context.Context, body map[string]any) (any, *graphErr
 
 // mayCall is Meta's own gate. The caller holds mu.
 func (f *Fake) mayCall(u *user, now time.Time) *graphError {
+	if refused := f.number.mayDial(now); refused != nil {
+		return refused
+	}
 	if u.permission(now) == "no_permission" {
 		return refusal(http.StatusUnauthorized, 138006, "(#138006) No approved call permission",
 			"No approved call permission from the recipient")
@@ -91,7 +95,8 @@ func (f *Fake) mayCall(u *user, now time.Time) *graphError {
 	}
 	if reached(within(u.connected, now, day), f.cfg.Limits.CallsPerDay) {
 		return refusal(http.StatusBadRequest, 138012, "(#138012) Business initiated call limit reached",
-			"The limit of connected calls to this user in 24 hours is reached")
+			"The limit of connected calls to this user in 24 hours is reached. Calls are possible again at "+
+				strconv.FormatInt(nextFree(u.connected, now, day, f.cfg.Limits.CallsPerDay).Unix(), 10))
 	}
 	return nil
 }

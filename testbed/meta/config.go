@@ -28,6 +28,7 @@ type Limits struct {
 	RequestsPerWeek int // in 7 days: 2
 	CallsPerDay     int // connected business-initiated calls in 24 hours: 100
 	Unanswered      int // consecutive unanswered calls until the permission is revoked: 4
+	Questions       int // to call_permissions in a second: 5
 }
 
 // Timers are Meta's waiting times. 0 takes Meta's value.
@@ -37,6 +38,7 @@ type Timers struct {
 	Accept  time.Duration // for the business to accept a user's call: 30 s
 	NoMedia time.Duration // without a packet from the business after the answer: 20 s
 	Silence time.Duration // without a packet from the business later: 30 s
+	Retry   time.Duration // for how long a webhook is tried: 7 days
 }
 
 // Knobs disturb the webhooks. The zero value does not.
@@ -73,6 +75,7 @@ func (l Limits) withDefaults() Limits {
 		RequestsPerWeek: orDefault(l.RequestsPerWeek, 2),
 		CallsPerDay:     orDefault(l.CallsPerDay, 100),
 		Unanswered:      orDefault(l.Unanswered, 4),
+		Questions:       orDefault(l.Questions, 5),
 	}
 }
 
@@ -83,5 +86,6 @@ func (t Timers) withDefaults() Timers {
 		Accept:  orDefault(t.Accept, 30*time.Second),
 		NoMedia: orDefault(t.NoMedia, 20*time.Second),
 		Silence: orDefault(t.Silence, 30*time.Second),
+		Retry:   orDefault(t.Retry, week),
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/callctl/callctl/testbed/handset"
 )
 
@@ -40,6 +42,13 @@ type Fake struct {
 	deliveries []Delivery
 	changed    chan struct{}
 	ended      bool
+	number     number
+	templates  map[string]string // statuses by name
+	categories map[string]string // by name of the template
+	faults     map[string][]Fault
+	away       *outage // nil while webhooks arrive
+
+	questions *rate.Limiter // of call_permissions, nil for none
 }
 
 // New returns the fake; it starts nothing.
@@ -57,6 +66,9 @@ func New(cfg Config) (*Fake, error) {
 		client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 2 * time.Second}},
 		work:   make(chan func(context.Context)), done: make(chan struct{}),
 		users: map[string]*user{}, byID: map[string]*call{}, changed: make(chan struct{}),
+		number: number{restrictions: map[string]time.Time{}}, templates: map[string]string{},
+		categories: map[string]string{},
+		faults: map[string][]Fault{}, questions: questions(cfg.Limits.Questions),
 	}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 )
@@ -17,6 +18,8 @@ type graphError struct {
 	Type    string `json:"type"`
 	Message string `json:"message"`
 	details string
+
+	retryAfter time.Duration
 }
 
 // refusal is an error with Meta's code; details say what a developer may read.
@@ -48,12 +51,14 @@ func (e *graphError) body() map[string]any {
 // endpoint answers one request: a body for 200, or a refusal.
 type endpoint func(r *http.Request, body map[string]any) (any, *graphError)
 
-// Handler serves POST /{ver}/{pnid}/messages, /calls, GET call_permissions.
+// Handler serves POST /{ver}/{pnid}/messages, /calls, GET call_permissions and
+// settings.
 func (f *Fake) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /{version}/{number}/messages", f.serve(f.messages))
 	mux.Handle("POST /{version}/{number}/calls", f.serve(f.callAction))
 	mux.Handle("GET /{version}/{number}/call_permissions", f.serve(f.callPermissions))
+	mux.Handle("GET /{version}/{number}/settings", f.serve(f.readSettings))
 	mux.Handle("/", f.serve(func(*http.Request, map[string]any) (any, *graphError) {
 		return nil, refusal(http.StatusBadRequest, 2500, "Unknown path components", "")
 	}))
@@ -78,6 +83,9 @@ func (f *Fake) serve(next endpoint) http.Handler {
 		status := http.StatusOK
 		if refused != nil {
 			status, answer = refused.status, refused.body()
+			if refused.retryAfter > 0 {
+				w.Header().Set("Retry-After", seconds(refused.retryAfter))
+			}
 		}
 		f.answered(record, status)
 		if answer == connectionLost {
@@ -110,6 +118,9 @@ func (f *Fake) answer(r *http.Request, body map[string]any, malformed bool, next
 			" request. Object with this ID does not exist, cannot be loaded due to missing permissions", "")
 		e.Subcode, e.Type = 33, "GraphMethodException"
 		return nil, e
+	}
+	if fault := f.faultOf(path.Base(r.URL.Path)); fault != nil {
+		return nil, fault
 	}
 	if malformed {
 		return nil, invalidParameter("The request body is no JSON object")

@@ -36,10 +36,12 @@ func (f *Fake) grant(u *user, reply map[string]any, now time.Time, permanent boo
 // replyOf is the webhook of a reply; contextID is the message or the call that
 // it belongs to, if any.
 func (f *Fake) replyOf(digits string, reply map[string]any, contextID string) Webhook {
+	user := f.identity(digits)
 	message := map[string]any{
-		"from": digits, "id": mintWamid(), "timestamp": stamp(time.Now()), "type": "interactive",
+		"from": user.shown(digits), "id": mintWamid(), "timestamp": stamp(time.Now()), "type": "interactive",
 		"interactive": map[string]any{"type": "call_permission_reply", "call_permission_reply": reply},
 	}
+	user.names(message, "from")
 	if contextID != "" {
 		message["context"] = map[string]any{"from": f.cfg.Business, "id": contextID}
 	}
@@ -49,12 +51,6 @@ func (f *Fake) replyOf(digits string, reply map[string]any, contextID string) We
 // Text posts a signed text message from the user and returns its message id. It
 // opens the customer service window.
 func (f *Fake) Text(ctx context.Context, digits, text string) (string, error) {
-	now := time.Now()
-	f.mu.Lock()
-	f.user(digits).windowEnds = now.Add(day)
-	f.mu.Unlock()
 	id := mintWamid()
-	return id, f.post(ctx, Webhook{Field: "messages", Value: f.value("messages", map[string]any{
-		"from": digits, "id": id, "timestamp": stamp(now), "type": "text", "text": map[string]any{"body": text},
-	}, digits)})
+	return id, f.say(ctx, digits, map[string]any{"id": id, "type": "text", "text": map[string]any{"body": text}})
 }

@@ -10,22 +10,50 @@ import (
 // messages answers POST messages: templates, free text and the interactive call
 // permission request (protocol: Meta "messages", "user-call-permissions").
 func (f *Fake) messages(r *http.Request, body map[string]any) (any, *graphError) {
-	to := text(body, "to")
-	if to == "" {
+	to, digits := f.addressee(body)
+	if digits == "" {
 		return nil, invalidParameter("The parameter to is required")
 	}
-	id, refused := f.accept(digitsOf(to), body)
+	id, refused := f.accept(digits, body)
 	if refused != nil {
 		return nil, refused
 	}
-	if knobs, _ := f.settings(); knobs.MessageStatuses {
-		_ = f.start(r.Context(), func(ctx context.Context) { f.postStatuses(ctx, digitsOf(to), id) })
+	f.mu.Lock()
+	all, failing := f.knobs.MessageStatuses, f.fate(f.user(digits), text(body, "template", "name"))
+	shown := f.user(digits).identity.shown(digits)
+	f.mu.Unlock()
+	if all || failing != 0 {
+		_ = f.start(r.Context(), func(ctx context.Context) { f.postStatuses(ctx, digits, id, failing, all) })
 	}
 	return map[string]any{
 		"messaging_product": "whatsapp",
-		"contacts":          []any{map[string]any{"input": to, "wa_id": digitsOf(to)}},
+		"contacts":          []any{map[string]any{"input": to, "wa_id": shown}},
 		"messages":          []any{map[string]any{"id": id}},
 	}, nil
+}
+
+// addressee is whom a request is for, as it says and by the digits: to is a phone
+// number, recipient a BSUID.
+func (f *Fake) addressee(body map[string]any) (said, digits string) {
+	if to := text(body, "to"); to != "" {
+		return to, digitsOf(to)
+	}
+	recipient := text(body, "recipient")
+	if recipient == "" {
+		return "", ""
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return recipient, f.byUserID(recipient).digits
+}
+
+// fate is the code with which a message to the user will fail, 0 for none. The
+// caller holds mu.
+func (f *Fake) fate(u *user, template string) int {
+	if u.failing == 0 && u.noMarketing && f.categories[template] == "MARKETING" {
+		return 131050
+	}
+	return u.failing
 }
 
 // accept takes the message in or refuses it, and mints its id.
@@ -40,6 +68,9 @@ func (f *Fake) accept(digits string, body map[string]any) (string, *graphError) 
 		name := text(body, "template", "name")
 		if name == "" || text(body, "template", "language", "code") == "" {
 			return "", invalidParameter("template needs name and language.code")
+		}
+		if refused := f.templateRefusal(name); refused != nil {
+			return "", refused
 		}
 		request = len(f.cfg.PermissionTemplates) == 0 || slices.Contains(f.cfg.PermissionTemplates, name)
 	case "text", "interactive":
@@ -69,6 +100,9 @@ func (f *Fake) accept(digits string, body map[string]any) (string, *graphError) 
 
 // request counts a call permission request. The caller holds mu.
 func (f *Fake) request(u *user, now time.Time) *graphError {
+	if refused := f.number.bars(now); refused != nil {
+		return refused
+	}
 	if u.permission(now) == "permanent" {
 		return refusal(http.StatusBadRequest, 138017, "(#138017) Permanent permission already exists",
 			"The user has granted permanent call permission")
@@ -80,14 +114,6 @@ func (f *Fake) request(u *user, now time.Time) *graphError {
 	}
 	u.requests = append(u.requests, now)
 	return nil
-}
-
-func (f *Fake) postStatuses(ctx context.Context, digits, id string) {
-	for _, status := range []string{"sent", "delivered"} {
-		_ = f.post(ctx, Webhook{Field: "messages", Value: f.value("statuses", map[string]any{
-			"id": id, "status": status, "timestamp": stamp(time.Now()), "recipient_id": digits,
-		})})
-	}
 }
 
 // digitsOf keeps the digits of a phone number.

@@ -124,17 +124,8 @@ func (c *call) silence(now time.Time) end {
 // permission is revoked and an automatic reply says so.
 func (c *call) unanswered(e end) {
 	c.complete(e)
-	f := c.fake
-	f.mu.Lock()
-	u := f.user(c.digits)
-	u.unanswered++
-	revoke := f.cfg.Limits.Unanswered > 0 && u.unanswered >= f.cfg.Limits.Unanswered && u.status != ""
-	if revoke {
-		u.status, u.unanswered = "", 0
-	}
-	f.mu.Unlock()
-	if revoke {
-		c.posts <- f.replyOf(c.digits, map[string]any{"response": "reject", "response_source": "automatic"}, "")
+	if c.fake.unansweredBy(c.digits) {
+		c.posts <- c.fake.revokedWebhook(c.digits)
 	}
 }
 
@@ -165,7 +156,15 @@ func (c *call) finish(e end) {
 // complete ends the record and posts the terminate webhook.
 func (c *call) complete(e end) {
 	c.finish(e)
+	c.posts <- c.terminated(e)
+}
+
+// terminated is the terminate webhook of a call that has ended so.
+func (c *call) terminated(e end) Webhook {
 	r := c.snapshot()
+	if r.Ended.IsZero() {
+		r.Ended = time.Now()
+	}
 	fields := map[string]any{"status": "COMPLETED"}
 	if !r.Accepted.IsZero() {
 		fields["start_time"], fields["end_time"] = stamp(r.Accepted), stamp(r.Ended)
@@ -182,21 +181,22 @@ func (c *call) complete(e end) {
 	if value, ok := webhook.Value.(map[string]any); ok && e.failed != 0 {
 		value["errors"] = fields["errors"] // live webhooks carry them twice
 	}
-	c.posts <- webhook
+	return webhook
 }
 
 // event is a webhook of the calls list.
 func (c *call) event(name string, fields map[string]any) Webhook {
-	r := c.snapshot()
+	r, id := c.snapshot(), c.fake.identity(c.digits)
 	item := map[string]any{
 		"id": r.ID, "event": name, "timestamp": stamp(time.Now()), "direction": r.Direction,
-		"to": c.digits, "from": c.fake.cfg.Business,
+		"to": id.shown(c.digits), "from": c.fake.cfg.Business,
 	}
-	var contacts []string
+	role, contacts := "to", []string(nil)
 	if r.Direction == UserInitiated {
-		item["to"], item["from"] = c.fake.cfg.Business, c.digits
-		contacts = []string{c.digits}
+		item["to"], item["from"] = c.fake.cfg.Business, id.shown(c.digits)
+		role, contacts = "from", []string{c.digits}
 	}
+	id.names(item, role)
 	if r.Opaque != "" {
 		item["biz_opaque_callback_data"] = r.Opaque
 	}
@@ -206,10 +206,11 @@ func (c *call) event(name string, fields map[string]any) Webhook {
 
 // status is a webhook of the statuses list.
 func (c *call) status(name string) Webhook {
-	r := c.snapshot()
+	r, id := c.snapshot(), c.fake.identity(c.digits)
 	item := map[string]any{
-		"id": r.ID, "timestamp": stamp(time.Now()), "type": "call", "status": name, "recipient_id": c.digits,
+		"id": r.ID, "timestamp": stamp(time.Now()), "type": "call", "status": name, "recipient_id": id.shown(c.digits),
 	}
+	id.names(item, "recipient")
 	if r.Opaque != "" {
 		item["biz_opaque_callback_data"] = r.Opaque
 	}

@@ -2,7 +2,6 @@ package meta
 
 import (
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/callctl/callctl/testbed/handset"
@@ -19,6 +18,10 @@ type user struct {
 	connected  []time.Time
 	unanswered int
 	windowEnds time.Time // of the customer service window
+
+	identity    Identity
+	failing     int  // code with which messages fail, 0 for none
+	noMarketing bool // the user stopped marketing messages
 }
 
 const (
@@ -73,17 +76,21 @@ func (u *user) connectedCall(now time.Time, direction string) {
 // callPermissions answers GET call_permissions (protocol: Meta
 // "user-call-permissions").
 func (f *Fake) callPermissions(r *http.Request, _ map[string]any) (any, *graphError) {
-	digits := r.URL.Query().Get("user_wa_id")
-	if digits == "" {
-		digits = r.URL.Query().Get("recipient")
+	if refused := f.tooOften(); refused != nil {
+		return nil, refused
 	}
-	if digits == "" {
+	query := r.URL.Query()
+	if query.Get("user_wa_id") == "" && query.Get("recipient") == "" {
 		return nil, invalidParameter("user_wa_id is required")
 	}
 	now := time.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	u := f.user(digits)
+	u := f.user(query.Get("user_wa_id"))
+	if query.Get("user_wa_id") == "" {
+		u = f.byUserID(query.Get("recipient"))
+	}
+	barred := f.number.bars(now) != nil
 	permission := map[string]any{"status": u.permission(now)}
 	if permission["status"] == "temporary" {
 		permission["expiration_time"] = u.expires.Unix()
@@ -97,7 +104,7 @@ func (f *Fake) callPermissions(r *http.Request, _ map[string]any) (any, *graphEr
 		"actions": []any{
 			map[string]any{
 				"action_name": "send_call_permission_request",
-				"can_perform_action": !reached(requestsDay, limits.RequestsPerDay) &&
+				"can_perform_action": !barred && !reached(requestsDay, limits.RequestsPerDay) &&
 					!reached(requestsWeek, limits.RequestsPerWeek) && permission["status"] != "permanent",
 				"limits": []any{
 					usage("PT24H", limits.RequestsPerDay, u.requests, requestsDay, day),
@@ -106,7 +113,7 @@ func (f *Fake) callPermissions(r *http.Request, _ map[string]any) (any, *graphEr
 			},
 			map[string]any{
 				"action_name": "start_call",
-				"can_perform_action": permission["status"] != "no_permission" &&
+				"can_perform_action": !barred && permission["status"] != "no_permission" &&
 					!reached(calls, limits.CallsPerDay),
 				"limits": []any{usage("PT24H", limits.CallsPerDay, u.connected, calls, day)},
 			},
@@ -114,12 +121,30 @@ func (f *Fake) callPermissions(r *http.Request, _ map[string]any) (any, *graphEr
 	}, nil
 }
 
+// byUserID is the user with a BSUID. The caller holds mu.
+func (f *Fake) byUserID(id string) *user {
+	for _, u := range f.users {
+		if u.identity.UserID == id || u.identity.ParentUserID == id {
+			return u
+		}
+	}
+	return f.user(id)
+}
+
+// nextFree is when fewer than limit of the times lie within the period.
+func nextFree(times []time.Time, now time.Time, period time.Duration, limit int) time.Time {
+	held := within(times, now, period)
+	if held < limit || limit <= 0 {
+		return now
+	}
+	return times[len(times)-limit].Add(period)
+}
+
 // usage is one limit; limit_expiration_time only comes when it is exhausted.
 func usage(period string, limit int, times []time.Time, used int, length time.Duration) map[string]any {
 	line := map[string]any{"time_period": period, "max_allowed": limit, "current_usage": used}
 	if reached(used, limit) && used > 0 {
-		oldest := slices.MinFunc(times[len(times)-used:], time.Time.Compare)
-		line["limit_expiration_time"] = oldest.Add(length).Unix()
+		line["limit_expiration_time"] = nextFree(times, time.Now(), length, limit).Unix()
 	}
 	return line
 }
