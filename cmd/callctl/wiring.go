@@ -133,7 +133,7 @@ func (d *daemon) openAccounts() error {
 		})
 		if calling {
 			d.carriers = append(d.carriers, sipbridge.Account{
-				Name: a.Name, Business: a.BusinessNumber, Carrier: carrier, Codecs: a.Calling.Codecs, Agent: a.Calling.Agent,
+				Name: a.Name, Business: a.BusinessNumber, Carrier: attentiveCarrier{carrier, a.Name, a.BusinessNumber, d.faults}, Codecs: a.Calling.Codecs, Agent: a.Calling.Agent,
 				Record: a.Calling.Record,
 			})
 		}
@@ -147,14 +147,14 @@ func (d *daemon) openProvider(a AccountConfig, client *http.Client) (provider.Pr
 	if a.Provider == providerMeta {
 		p, err := meta.New(meta.Config{
 			Name: a.Name, Business: a.BusinessNumber, PhoneNumberID: a.API.PhoneNumberID, BaseURL: a.API.BaseURL,
-			Version: a.API.Version, Token: string(a.API.Token), AppSecret: string(a.Webhook.AppSecret),
+			Version: a.API.Version, BusinessAccountID: a.API.BusinessAccountID, Token: string(a.API.Token), AppSecret: string(a.Webhook.AppSecret),
 			VerifyToken: string(a.Webhook.VerifyToken), HTTP: client, Now: d.now, Logger: logger,
 		})
 		return p, p, err //nolint:wrapcheck,nolintlint // the caller names the account
 	}
 	p, err := eightx8.New(eightx8.Config{
 		Name: a.Name, Business: a.BusinessNumber, BaseURL: a.API.BaseURL, SubAccount: a.API.Subaccount,
-		Channel: a.API.Channel, Key: string(a.API.Key), Authorization: string(a.Webhook.Authorization),
+		Channel: a.API.Channel, BusinessAccountID: a.API.BusinessAccountID, Key: string(a.API.Key), Authorization: string(a.Webhook.Authorization),
 		HTTP: client, Now: d.now, Logger: logger,
 	})
 	return p, nil, err
@@ -201,6 +201,10 @@ const (
 	readRate    = 5
 )
 
+func (d *daemon) faults() faults {
+	return faults{d.log, d.ledger, d.reader, d.now, rand.Text, d.logger}
+}
+
 // openReader makes the reader of permissions at the providers.
 func (d *daemon) openReader() error {
 	accounts := make([]readback.Account, 0, len(d.accounts))
@@ -220,6 +224,7 @@ func (d *daemon) openReader() error {
 	var err error
 	d.reader, err = readback.New(readback.Config{
 		Ledger: d.ledger, Accounts: accounts, Now: d.now, Logger: d.logger.With("part", "read-back"),
+		Asked: func(q readback.Question) { d.server.Asked(q) },
 	})
 	if err != nil {
 		return fmt.Errorf("read-back: %w", err)
@@ -337,6 +342,7 @@ func (d *daemon) openServer() error {
 	cfg := server.Config{
 		Accounts: d.accounts, Tokens: tokens, Log: d.log, Write: d.db.Write, Read: d.db.Read,
 		Ledger: d.ledger, Callbacks: d.callbacks, Exporter: d.exporter, Subscriptions: d.notifier,
+		Reader:  d.reader,
 		Metrics: prometheus.NewRegistry(), Now: d.now, NewID: rand.Text,
 		Logger: d.logger.With("part", "http"), Version: versionOf(),
 	}
