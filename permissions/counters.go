@@ -1,6 +1,7 @@
 package permissions
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -8,13 +9,16 @@ import (
 // used counts the calls of the standing grant as the pack consumes them.
 func (h *history) used(p *pack) int {
 	n := 0
-	for _, e := range h.events {
-		if e.Ref != h.grant.ID {
-			continue
+	if p.Calls.ConsumedAt == consumedAtConnected {
+		for _, c := range h.calls() {
+			if c.grant == h.grant.ID && mayHaveConnected(c.outcome()) {
+				n++
+			}
 		}
-		switch {
-		case e.Kind == Attempted && p.Calls.ConsumedAt == consumedAtAttempt,
-			e.Kind == Settled && p.Calls.ConsumedAt == consumedAtConnected && mayHaveConnected(e.Outcome):
+		return n
+	}
+	for _, e := range h.events {
+		if e.Kind == Attempted && e.Ref == h.grant.ID {
 			n++
 		}
 	}
@@ -26,9 +30,9 @@ func (h *history) used(p *pack) int {
 // limit, but reset none.
 func (h *history) connected(doubtful bool) []time.Time {
 	var out []time.Time
-	for _, e := range h.events {
-		if e.Kind == Settled && (e.Outcome == OutcomeConnected || doubtful && e.Outcome == OutcomeUnknown) {
-			out = append(out, e.At)
+	for _, c := range h.calls() {
+		if o := c.outcome(); !c.inbound && (o == OutcomeConnected || doubtful && o == OutcomeUnknown) {
+			out = append(out, c.ended)
 		}
 	}
 	return out
@@ -39,23 +43,55 @@ func (h *history) connected(doubtful bool) []time.Time {
 // beginning of the call, because the platform's comes when it connects: a request
 // made during the call counts.
 func (h *history) requests(p *pack) []time.Time {
-	var out []time.Time
-	began := make(map[string]time.Time)
-	for _, e := range h.events {
-		switch {
-		case e.Kind == Requested:
-			out = append(out, e.At)
-		case e.Kind == Attempted && e.CallID != "":
-			began[e.CallID] = e.At
-		case p.Requests.Reset && (e.Kind == Settled || e.Kind == Called) && e.Outcome == OutcomeConnected:
-			at, ok := began[e.CallID]
-			if !ok {
-				at = e.At
+	var reset time.Time
+	if p.Requests.Reset {
+		for _, c := range h.calls() {
+			if c.outcome() == OutcomeConnected && c.began.After(reset) {
+				reset = c.began
 			}
-			out = slices.DeleteFunc(out, func(t time.Time) bool { return t.Before(at) })
+		}
+	}
+	var out []time.Time
+	for _, e := range h.events {
+		if e.Kind == Requested && !e.At.Before(reset) {
+			out = append(out, e.At)
 		}
 	}
 	return out
+}
+
+// streak counts the business-initiated calls that were not answered or were
+// declined, since the last connected call in either direction or the last grant
+// that the user gave. One whose outcome a crash hid counts with them. At one
+// instant the reset comes first.
+func (h *history) streak() int {
+	type turn struct {
+		at   time.Time
+		miss int // 1 for a call that missed the user, 0 begins the count anew
+	}
+	var turns []turn
+	for _, c := range h.calls() {
+		switch o := c.outcome(); {
+		case o == OutcomeConnected:
+			turns = append(turns, turn{at: c.ended})
+		case !c.inbound && (o == OutcomeUnanswered || o == OutcomeRejected || o == OutcomeUnknown):
+			turns = append(turns, turn{at: c.ended, miss: 1})
+		}
+	}
+	if len(turns) == 0 {
+		return 0
+	}
+	for i := range h.events {
+		if e := &h.events[i]; e.Kind == Granted && !e.Automatic && !h.holders.elseHolds(e) {
+			turns = append(turns, turn{at: e.At})
+		}
+	}
+	slices.SortFunc(turns, func(a, b turn) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.miss, b.miss)) })
+	n := 0
+	for _, t := range turns {
+		n = (n + 1) * t.miss
+	}
+	return n
 }
 
 // cycle counts the requests since the last grant.
@@ -102,8 +138,3 @@ func longest(limits []limit) time.Duration {
 	}
 	return d
 }
-
-// streak counts the business-initiated calls that were not answered or were
-// declined, since the last connected call in either direction or the last grant
-// that the user gave.
-func (h *history) streak() int { return 0 }

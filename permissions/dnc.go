@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/callctl/callctl/compliance/audit"
@@ -14,6 +15,7 @@ import (
 const (
 	sourceMessage = "message"
 	sourceAPI     = "api"
+	sourceImport  = "import"
 	sourceMerge   = "merge"
 )
 
@@ -21,10 +23,15 @@ const (
 type DoNotCallEntry struct {
 	User   User      `json:"user"`
 	Since  time.Time `json:"since"`
-	Source string    `json:"source"` // message, api, merge
+	Source string    `json:"source"` // message, api, import, merge
 	Actor  string    `json:"actor,omitempty"`
 	Reason string    `json:"reason,omitempty"`
 	Event  string    `json:"event"`
+	// Scope is how far the entry reaches: all, the numbers of Brand, or their calls
+	// of Purpose.
+	Scope   Scope  `json:"scope"`
+	Brand   string `json:"brand,omitempty"`
+	Purpose string `json:"purpose,omitempty"`
 }
 
 // AddDoNotCall puts a user on the list for all businesses, with actor and reason.
@@ -46,11 +53,11 @@ func (l *Ledger) operator(ctx context.Context, u User, e Event) error {
 		return ErrUser
 	}
 	return l.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
-		_, listed, err := doNotCall(ctx, tx, u)
+		entry, listed, err := doNotCall(ctx, tx, u)
 		switch {
 		case err != nil:
 			return err
-		case e.Kind == OptedOut && listed:
+		case e.Kind == OptedOut && listed && entry.Scope == ScopeAll:
 			return nil
 		case e.Kind == OptOutLifted && !listed:
 			return ErrNotListed
@@ -61,43 +68,52 @@ func (l *Ledger) operator(ctx context.Context, u User, e Event) error {
 	})
 }
 
-// refreshDoNotCall brings a subject's line of the list up to date with the
-// opt-out that is in force.
+// refreshDoNotCall brings a subject's lines of the list up to date with the
+// opt-outs that are in force.
 func (l *Ledger) refreshDoNotCall(ctx context.Context, tx *audit.Tx, subject string) error {
-	stored, err := scanEvents(ctx, tx, selectOptOuts, subject)
+	events, err := readEvents(ctx, tx, selectOptOuts, subject)
 	if err != nil {
 		return err
 	}
-	events := make([]Event, len(stored))
-	for i, r := range stored {
-		events[i] = r.Event
-	}
-	o := fold(events).inForce()
-	if o == nil {
-		_, err = tx.ExecContext(ctx, deleteDNC, subject)
-	} else {
-		_, err = tx.ExecContext(ctx, upsertDNC, subject, o.At.UnixMilli(), o.source(), o.Actor, o.Reason, o.ID)
-	}
-	if err != nil {
+	if _, err := tx.ExecContext(ctx, deleteDNC, subject); err != nil {
 		return fmt.Errorf("store do-not-call: %w", err)
+	}
+	for _, o := range fold(events).entries() {
+		brand, purpose := o.listing()
+		_, err := tx.ExecContext(ctx, upsertDNC, subject, brand, purpose, o.At.UnixMilli(), o.source(), o.Actor, o.Reason, o.ID)
+		if err != nil {
+			return fmt.Errorf("store do-not-call: %w", err)
+		}
 	}
 	return nil
 }
 
-// inForce is the first opt-out since the last lifting, nil when none stands: the
-// entry dates from there, however often it was repeated.
-func (h *history) inForce() *Event {
-	var first *Event
-	for i := range h.events {
-		e := &h.events[i]
-		if e.Kind == OptedOut && first == nil {
-			first = e
-		}
-		if e.Kind == OptOutLifted {
-			first = nil
+// entries are the first opt-outs in force of each reach: an entry dates from
+// there, however often it was repeated.
+func (h *history) entries() []*Event {
+	var out []*Event
+	for _, o := range h.listed {
+		brand, purpose := o.listing()
+		if !slices.ContainsFunc(out, func(e *Event) bool {
+			b, p := e.listing()
+			return b == brand && p == purpose
+		}) {
+			out = append(out, o)
 		}
 	}
-	return first
+	return out
+}
+
+// listing is the brand and the purpose that an opt-out reaches, "" for all.
+func (e *Event) listing() (brand, purpose string) {
+	switch e.Scope {
+	case ScopeBrand:
+		return e.Brand, ""
+	case ScopePurpose:
+		return e.Brand, e.Purpose
+	case ScopeAll:
+	}
+	return "", ""
 }
 
 // source says how an opt-out came.
@@ -105,6 +121,8 @@ func (e *Event) source() string {
 	switch e.Auth {
 	case AuthOperator:
 		return sourceAPI
+	case AuthImport:
+		return sourceImport
 	case AuthSelf:
 		return sourceMerge
 	default:
@@ -141,7 +159,13 @@ func entryOf(ctx context.Context, q querier, subject string) (DoNotCallEntry, bo
 
 func scanEntry(row interface{ Scan(dest ...any) error }) (e DoNotCallEntry, subject string, err error) {
 	var since int64
-	err = row.Scan(&subject, &since, &e.Source, &e.Actor, &e.Reason, &e.Event)
-	e.Since = time.UnixMilli(since).UTC()
+	err = row.Scan(&subject, &e.Brand, &e.Purpose, &since, &e.Source, &e.Actor, &e.Reason, &e.Event)
+	e.Since, e.Scope = time.UnixMilli(since).UTC(), ScopeAll
+	switch {
+	case e.Purpose != "":
+		e.Scope = ScopePurpose
+	case e.Brand != "":
+		e.Scope = ScopeBrand
+	}
 	return e, subject, err
 }

@@ -44,8 +44,13 @@ const (
 	AuthSelf     Auth = "self"     // callctl itself
 )
 
+// sighted is no fact that is recorded: it stands in a fold for the talk (messages)
+// that showed a line with its holder, which is not read for a decision.
+const sighted EventKind = "sighted"
+
 // vouchesFor says whether an event of this kind can have been authenticated so:
-// a grant is the user's word and comes by the provider only.
+// a grant is the user's word and comes by the provider only, but for those that
+// Apply makes after its own rules.
 func (a Auth) vouchesFor(k EventKind) bool {
 	switch a {
 	case AuthHMAC, AuthReadBack, AuthBearer:
@@ -94,6 +99,24 @@ type Event struct {
 	Previous User           `json:"-"`                  // IDChanged: the address that is no longer the user's
 	Current  User           `json:"-"`                  // IDChanged: the address that is
 	Approval string         `json:"approval,omitempty"` // id of the approval that it came through
+
+	// Line and Holder are opaque names of the phone number and of the BSUID that the
+	// event was seen with, "" when it came without; set by Record. Two forms of one
+	// number have one name. They tell a recycled number: a line that another holder
+	// has now brings none of the earlier holder's grants.
+	Line   string `json:"line,omitempty"`
+	Holder string `json:"holder,omitempty"`
+	// From and To are the opaque names of Previous and Current; set by Record.
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
+	// NewNumber is true for an IDChanged with which the user's phone number became
+	// another one; set by Record. No grant from before outlives it.
+	NewNumber bool `json:"newNumber,omitempty"`
+	// Lifts are the ids of the opt-outs that an OptOutLifted ends, those known when
+	// it was recorded; set by Record. Empty: all that are dated before it.
+	Lifts []string `json:"lifts,omitempty"`
+
+	applied bool // Granted by an operator: it came through Apply
 }
 
 // Outcome is how an attempt ended.

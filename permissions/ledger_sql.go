@@ -3,60 +3,95 @@ package permissions
 // The SQL of the ledger, in the words that SQLite and PostgreSQL share.
 const (
 	selectSubject = `SELECT subject FROM aliases WHERE alias = ?`
-	selectAliases = `SELECT alias FROM aliases WHERE subject = ? ORDER BY alias`
+	selectAliases = `SELECT alias FROM aliases WHERE subject = ? AND used = 1 ORDER BY alias`
 	insertSubject = `INSERT INTO subjects (id, created_ms) VALUES (?, ?)`
-	insertAlias   = `INSERT INTO aliases (alias, subject, since_ms) VALUES (?, ?, ?)`
 	selectFamily  = `SELECT id FROM subjects WHERE id = ? OR merged_into = ? ORDER BY created_ms, id`
 	selectCurrent = `SELECT COALESCE(merged_into, id) FROM subjects WHERE id = ?`
+
+	selectAddress = `SELECT subject, token, used, COALESCE(former, ''), COALESCE(former_until_ms, 0)
+		FROM aliases WHERE alias = ?`
+	insertAlias = `INSERT INTO aliases (alias, subject, since_ms, token, used) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (alias) DO NOTHING`
+	useAlias     = `UPDATE aliases SET used = 1 WHERE alias = ?`
+	departAlias  = `UPDATE aliases SET former = subject, former_until_ms = ?, subject = ?, since_ms = ? WHERE token = ?`
+	departAgain  = `UPDATE aliases SET former_until_ms = ? WHERE token = ? AND former_until_ms < ?`
+	selectTokens = `SELECT alias, token FROM aliases WHERE subject = ? AND used = 1 ORDER BY alias`
+
+	selectSightings = `SELECT line, holder, first_ms, last_ms FROM sightings WHERE subject = ? AND business = ?`
+	upsertSighting  = `INSERT INTO sightings (subject, business, line, holder, first_ms, last_ms) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (subject, business, line, holder) DO UPDATE SET
+			first_ms = CASE WHEN excluded.first_ms < sightings.first_ms THEN excluded.first_ms ELSE sightings.first_ms END,
+			last_ms = CASE WHEN excluded.last_ms > sightings.last_ms THEN excluded.last_ms ELSE sightings.last_ms END`
+	moveSightings = `INSERT INTO sightings (subject, business, line, holder, first_ms, last_ms)
+		SELECT ?, business, line, holder, first_ms, last_ms FROM sightings WHERE subject = ?
+		ON CONFLICT (subject, business, line, holder) DO UPDATE SET
+			first_ms = CASE WHEN excluded.first_ms < sightings.first_ms THEN excluded.first_ms ELSE sightings.first_ms END,
+			last_ms = CASE WHEN excluded.last_ms > sightings.last_ms THEN excluded.last_ms ELSE sightings.last_ms END`
+	dropSightings = `DELETE FROM sightings WHERE subject = ?`
 
 	selectSubjectAge = `SELECT created_ms FROM subjects WHERE id = ?`
 	mergeSubjects    = `UPDATE subjects SET merged_into = ? WHERE id = ? OR merged_into = ?`
 	mergeAliases     = `UPDATE aliases SET subject = ? WHERE subject = ?`
+	mergeFormer      = `UPDATE aliases SET former = ? WHERE former = ?`
 	mergeEvents      = `UPDATE permission_events SET subject = ? WHERE subject = ?`
-	mergeCopyPairs   = `INSERT INTO permissions (subject, business, grant_event, do_not_call, epoch, updated_ms)
-		SELECT ?, business, grant_event, do_not_call, epoch, updated_ms FROM permissions WHERE subject = ?
+	mergeCopyPairs   = `INSERT INTO permissions
+		(subject, business, grant_event, do_not_call, epoch, updated_ms, requested_ms, rule_pack, expires_ms, due_ms)
+		SELECT ?, business, grant_event, do_not_call, epoch, updated_ms, requested_ms, rule_pack, expires_ms, due_ms
+			FROM permissions WHERE subject = ?
 		ON CONFLICT (business, subject) DO UPDATE SET
 			grant_event = CASE WHEN permissions.grant_event = '' THEN excluded.grant_event ELSE permissions.grant_event END,
 			do_not_call = CASE WHEN excluded.do_not_call < permissions.do_not_call THEN excluded.do_not_call ELSE permissions.do_not_call END`
 	mergeDropPairs = `DELETE FROM permissions WHERE subject = ?`
 	mergeDropDNC   = `DELETE FROM do_not_call WHERE subject = ?`
+	moveEvent      = `UPDATE permission_events SET subject = ? WHERE audit_index = ?`
 
 	selectEventSeen = `SELECT 1 FROM permission_events WHERE event_id = ?`
 	insertEvent     = `INSERT INTO permission_events
 		(audit_index, event_id, subject, business, kind, at_ms, received_ms, body)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	// selectStateEvents is what the projection of a pair is made of: its own events
+	// without the talk and the marks, and those that hold for every business.
 	selectStateEvents = `SELECT audit_index, business, body FROM permission_events
-		WHERE subject = ? AND kind NOT IN ('messaged', 'confirmed')
-		AND (business = ? OR kind IN ('opted_out', 'optout_lifted'))`
+		WHERE subject = ? AND kind NOT IN ('messaged', 'confirmed', 'willing', 'expired', 'expiring')
+		AND (business = ? OR business = '' OR kind IN ('opted_out', 'optout_lifted', 'id_changed'))`
 	selectOptOuts = `SELECT audit_index, business, body FROM permission_events
-		WHERE subject = ? AND kind NOT IN ('messaged', 'confirmed')
+		WHERE subject = ? AND kind NOT IN ('messaged', 'confirmed', 'willing', 'expired', 'expiring')
 		AND kind IN ('opted_out', 'optout_lifted')`
 	// selectConsent is what the lifting of an opt-out has to come after.
 	selectConsent = `SELECT audit_index, business, body FROM permission_events
-		WHERE subject = ? AND kind NOT IN ('messaged', 'confirmed')
+		WHERE subject = ? AND kind NOT IN ('messaged', 'confirmed', 'willing', 'expired', 'expiring')
 		AND kind IN ('opted_out', 'granted')`
-	selectPairEvents = `SELECT audit_index, business, body FROM permission_events
-		WHERE subject = ? AND (business = ? OR kind IN ('opted_out', 'optout_lifted'))
+	selectSubjectEvents = `SELECT audit_index, business, body FROM permission_events WHERE subject = ? ORDER BY audit_index`
+	selectPairEvents    = `SELECT audit_index, business, body FROM permission_events
+		WHERE subject = ? AND (business = ? OR business = '' OR kind IN ('opted_out', 'optout_lifted', 'id_changed'))
 		ORDER BY audit_index`
 
-	selectPair = `SELECT grant_event, do_not_call FROM permissions WHERE business = ? AND subject = ?`
-	upsertPair = `INSERT INTO permissions (subject, business, grant_event, do_not_call, epoch, updated_ms)
-		VALUES (?, ?, ?, ?, ?, ?)
+	selectPair = `SELECT grant_event, do_not_call, epoch FROM permissions WHERE business = ? AND subject = ?`
+	upsertPair = `INSERT INTO permissions
+		(subject, business, grant_event, do_not_call, epoch, updated_ms, requested_ms, rule_pack, expires_ms, due_ms)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (business, subject) DO UPDATE SET grant_event = excluded.grant_event,
-			do_not_call = excluded.do_not_call, epoch = excluded.epoch, updated_ms = excluded.updated_ms`
+			do_not_call = excluded.do_not_call, epoch = excluded.epoch, updated_ms = excluded.updated_ms,
+			requested_ms = excluded.requested_ms, rule_pack = excluded.rule_pack,
+			expires_ms = excluded.expires_ms, due_ms = excluded.due_ms`
 	selectBusinesses = `SELECT business FROM permissions WHERE subject = ? ORDER BY business`
 	selectPairs      = `SELECT business, subject FROM permissions
 		WHERE (business, subject) > (?, ?) ORDER BY business, subject LIMIT ?`
 	selectPairsOf = `SELECT business, subject FROM permissions
 		WHERE business = ? AND subject > ? ORDER BY subject LIMIT ?`
+	selectStanding = `SELECT subject FROM permissions
+		WHERE business = ? AND subject > ? AND do_not_call = 0
+		AND (grant_event <> '' AND (expires_ms IS NULL OR expires_ms > ?) OR requested_ms > ?)
+		ORDER BY subject LIMIT ?`
 
-	upsertDNC = `INSERT INTO do_not_call (subject, since_ms, source, actor, reason, event_id)
-		VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (subject) DO UPDATE SET since_ms = excluded.since_ms, source = excluded.source,
-			actor = excluded.actor, reason = excluded.reason, event_id = excluded.event_id`
-	deleteDNC     = `DELETE FROM do_not_call WHERE subject = ?`
-	selectDNC     = `SELECT subject, since_ms, source, actor, reason, event_id FROM do_not_call WHERE subject = ?`
-	selectDNCPage = `SELECT subject, since_ms, source, actor, reason, event_id FROM do_not_call
+	upsertDNC = `INSERT INTO do_not_call (subject, brand, purpose, since_ms, source, actor, reason, event_id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	deleteDNC = `DELETE FROM do_not_call WHERE subject = ?`
+	// selectDNC has the entry that reaches farthest first: every business, a brand,
+	// a purpose.
+	selectDNC = `SELECT subject, brand, purpose, since_ms, source, actor, reason, event_id FROM do_not_call
+		WHERE subject = ? ORDER BY (brand <> ''), (purpose <> ''), since_ms LIMIT 1`
+	selectDNCPage = `SELECT subject, brand, purpose, since_ms, source, actor, reason, event_id FROM do_not_call
 		WHERE (since_ms, subject) > (?, ?) ORDER BY since_ms, subject LIMIT ?`
 
 	selectAttemptOpen = `SELECT 1 FROM attempts WHERE call_id = ? AND state = 'open'`

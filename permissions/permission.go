@@ -31,4 +31,10 @@ type Permission struct {
 	Connected  int       // calls in the last 24 h
 	Epoch      int64     // the number of events that took permission away
 	UpdatedAt  time.Time
+
+	Doubted         bool      // the provider refused a call on the grant, and no read-back has confirmed it since
+	ReadAt          time.Time // the last read-back, zero for none
+	Unanswered      int       // calls in a row that the user did not answer or declined
+	Zone            string    // the customer's own time zone (IANA), "" when not given
+	MessagesStopped bool      // the user wants no messages, or no marketing
 }

@@ -12,6 +12,7 @@ func compareEvents(a, b Event) int {
 		a.At.Compare(b.At),
 		cmp.Compare(strictness(a.Kind), strictness(b.Kind)),
 		compareGrants(a, b),
+		compareBool(a.Delivery == deliveryFailed, b.Delivery == deliveryFailed),
 		strings.Compare(a.ID, b.ID),
 		a.Received.Compare(b.Received),
 	)
@@ -23,22 +24,26 @@ func strictness(k EventKind) int {
 	switch k {
 	case Granted:
 		return 1
-	case OptOutLifted:
+	case OptOutLifted, MessagesResumed:
 		return 2
 	case ReadBack:
 		return 3
-	case Declined:
+	case IDChanged:
 		return 4
-	case Revoked:
+	case Declined:
 		return 5
-	case OptedOut:
+	case Revoked:
 		return 6
-	case Requested:
-		return 8 // a call that connects at this instant does not reset it
-	case Messaged, Attempted, Settled, Called, Confirmed:
+	case OptedOut, MessagesStopped:
 		return 7
+	case Requested:
+		return 9 // a call that connects at this instant does not reset it
+	case Messaged, Attempted, Settled, Called, Confirmed, Reported, Delivered, Located:
+		return 8
+	case Willing, Expired, Expiring, sighted:
+		return 10
 	}
-	return 9
+	return 11
 }
 
 // compareGrants orders grants of one instant: automatic before the user's own,

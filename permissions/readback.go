@@ -2,8 +2,13 @@ package permissions
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
 	"time"
 
+	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/geo"
 )
 
@@ -20,27 +25,221 @@ const (
 	DoubtReconcile Doubt = "reconcile" // an outage may have swallowed webhooks
 )
 
+const (
+	// temporaryAge is how long the platform's temporary permission holds (Meta,
+	// Cloud API Calling, user call permissions): it was given so long before its
+	// expiry at the earliest.
+	temporaryAge = 168 * time.Hour
+	// laterExpiry is by how much a provider's expiry has to be later than the one
+	// known here to be another grant's, and not another clock's.
+	laterExpiry = time.Minute
+)
+
 // Doubtful says whether a dial of the pair now should be preceded by a read-back.
-// It is NoDoubt where no read-back could lead to a dial (an opt-out stands).
-func (l *Ledger) Doubtful(_ context.Context, _ Pair) (Doubt, error) { return NoDoubt, errSkeleton }
+// It is NoDoubt where no read-back could lead to a dial: an opt-out stands, or the
+// number is none of ours.
+func (l *Ledger) Doubtful(ctx context.Context, p Pair) (Doubt, error) {
+	doubt := NoDoubt
+	err := l.snapshot(ctx, func(q querier) error {
+		v, err := l.load(ctx, q, p)
+		if err != nil || !v.known || !v.pair.User.Valid() {
+			return err
+		}
+		now := l.cfg.Now().UTC()
+		doubt = fold(v.events).uncertain(l.pack(v.pair.Business, now), l.businesses[v.pair.Business].Silent, now)
+		return nil
+	})
+	return doubt, err
+}
+
+// uncertain says why the provider should be asked before a dial at now. Silent is
+// true for one that does not tell of automatic grants.
+func (h *history) uncertain(p *pack, silent bool, now time.Time) Doubt {
+	s := h.permission(Pair{}, "", p, now)
+	switch {
+	case s.DoNotCall:
+		return NoDoubt
+	case s.Status == StatusNone:
+		if silent {
+			return DoubtUnheard
+		}
+		return NoDoubt
+	case h.doubt != nil:
+		return DoubtRefused
+	case !s.Verified && p.needsReadBack(s.GrantAuth):
+		return DoubtUnsigned
+	}
+	known := h.grant.At
+	if h.read != nil && h.read.At.After(known) {
+		known = h.read.At
+	}
+	if after := p.Grant.ReadBackAfter.duration(); after > 0 && now.Sub(known) >= after {
+		return DoubtAge
+	}
+	return NoDoubt
+}
 
 // Read records what the provider said about a pair at a time, in one transaction.
 // It never overwrites: a confirmation is a ReadBack event; a permission that the
 // provider does not know any more becomes Revoked; one that the ledger does not
 // know becomes an automatic Granted, which overcomes no opt-out; a limit that
-// differs from the rule pack's becomes [Drift]. All carry AuthReadBack.
-func (l *Ledger) Read(_ context.Context, _ Pair, _ ProviderState, _ Doubt) error { return errSkeleton }
+// differs from the rule pack's becomes [Drift]. All carry AuthReadBack. Errors are
+// [ErrBusiness] and [ErrUser].
+func (l *Ledger) Read(ctx context.Context, p Pair, s ProviderState, why Doubt) error {
+	p = p.Canonical()
+	if _, known := l.businesses[p.Business]; !known {
+		return ErrBusiness
+	}
+	if !p.User.Valid() {
+		return ErrUser
+	}
+	return l.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
+		subject, err := l.EnsureSubject(ctx, tx, p.User)
+		if err != nil {
+			return err
+		}
+		events, err := l.pairEvents(ctx, tx, subject, p.Business)
+		if err != nil {
+			return err
+		}
+		for _, e := range l.differences(p, subject, fold(events), s, why, tx.Now()) {
+			if _, err := l.record(ctx, tx, e); err != nil {
+				return err
+			}
+		}
+		return l.recordDrift(ctx, tx, p.Business, s)
+	})
+}
+
+// differences are the events that a read-back amounts to. What ends a grant comes
+// first, so that it is what ended it.
+func (l *Ledger) differences(p Pair, subject string, h *history, s ProviderState, why Doubt, now time.Time) []Event {
+	read := Event{
+		ID: "callctl/read/" + l.cfg.NewID(), Kind: ReadBack, Pair: p, At: now, Account: l.businesses[p.Business].Account,
+		Auth: AuthReadBack, Reason: string(why), Provided: &s,
+	}
+	if h.grant != nil {
+		read.Ref = h.grant.ID
+		read.At = latest(now, h.grant.At) // the grant was known before
+	}
+	if s.Status == StatusNone {
+		if h.grant == nil || !h.expires.IsZero() && !read.At.Before(h.expires) {
+			return []Event{read} // it ended by itself
+		}
+		gone := read
+		gone.ID, gone.Kind, gone.Provided = "callctl/revoked/"+l.cfg.NewID(), Revoked, nil
+		gone.Reason = "the provider knows no permission any more (" + string(why) + ")"
+		return []Event{gone, read}
+	}
+	if s.Status == StatusTemporary {
+		read.Expires = s.Expires
+	}
+	if !h.unknown(s) {
+		return []Event{read}
+	}
+	granted := read
+	granted.Kind, granted.Provided, granted.Ref, granted.Automatic = Granted, nil, "", true
+	granted.Permanent = s.Status == StatusPermanent
+	granted.Reason = "the provider knows a permission that was not heard of (" + string(why) + ")"
+	granted.At = h.grantedAt(s, now)
+	granted.ID = "callctl/granted/" + subject + "/" + fingerprint(string(p.Business), string(s.Status),
+		strconv.FormatInt(s.Expires.UnixMilli(), 10), h.barID())
+	read.Ref = granted.ID
+	return []Event{granted, read}
+}
+
+// unknown says whether what the provider knows is a grant that the ledger does not:
+// none stands here, or it ends later than the one that does. A clock is never
+// restarted by it: the same grant read back is the same grant.
+func (h *history) unknown(s ProviderState) bool {
+	known := h.grant
+	expires := h.expires
+	if known == nil && h.bar != nil && h.bar.Kind == Settled {
+		// The provider refused calls on this grant although it says that it stands.
+		for i := range h.events {
+			if h.events[i].ID == h.bar.Ref {
+				known, expires = &h.events[i], h.events[i].Expires
+			}
+		}
+	}
+	switch {
+	case known == nil:
+		return true
+	case known.Permanent && expires.IsZero():
+		return false
+	case s.Status == StatusPermanent:
+		return true
+	}
+	return !expires.IsZero() && s.Expires.After(expires.Add(laterExpiry))
+}
+
+// grantedAt is when a grant that was read back was given at the earliest: not
+// before what took permission away.
+func (h *history) grantedAt(s ProviderState, now time.Time) time.Time {
+	at := now
+	if !s.Expires.IsZero() {
+		at = s.Expires.Add(-temporaryAge)
+	}
+	if h.bar != nil && (s.Expires.IsZero() || at.Before(h.bar.At.Add(time.Millisecond))) {
+		at = h.bar.At.Add(time.Millisecond)
+	}
+	if at.After(now) {
+		return now
+	}
+	return at
+}
+
+func (h *history) barID() string {
+	if h.bar == nil {
+		return ""
+	}
+	return h.bar.ID
+}
+
+// fingerprint is a short name for parts that are the same again.
+func fingerprint(parts ...string) string {
+	hash := sha256.New()
+	for _, p := range parts {
+		_, _ = fmt.Fprintf(hash, "%d:%s", len(p), p) // a hash takes everything
+	}
+	return hex.EncodeToString(hash.Sum(nil)[:16])
+}
+
+// answerable is how long a permission request can be answered after its delivery
+// (Meta, Cloud API Calling, user call permissions).
+const answerable = 7 * 24 * time.Hour
 
 // Standing lists the pairs of a business that a reconcile run asks about: those
 // with a grant that has not ended and those with a request that can still be
-// answered (7 days), by cursor.
-func (l *Ledger) Standing(_ context.Context, _ geo.E164, _ Page) (pairs []Pair, next string, err error) {
-	return nil, "", errSkeleton
+// answered (7 days), by cursor. A user who opted out is left alone.
+func (l *Ledger) Standing(ctx context.Context, business geo.E164, p Page) (pairs []Pair, next string, err error) {
+	after, _, err := p.parse()
+	if err != nil {
+		return nil, "", err
+	}
+	business = Pair{Business: business}.Canonical().Business
+	size, now := p.Size(), l.cfg.Now()
+	err = l.snapshot(ctx, func(q querier) error {
+		subjects, err := column[string](ctx, q, selectStanding, string(business), after,
+			now.UnixMilli(), now.Add(-answerable).UnixMilli(), size+1)
+		if err != nil {
+			return err
+		}
+		if len(subjects) > size {
+			subjects = subjects[:size]
+			next = cursorOf(subjects[size-1], "")
+		}
+		for _, s := range subjects {
+			user, err := l.addressOf(ctx, q, s)
+			if err != nil {
+				return err
+			}
+			pairs = append(pairs, Pair{Business: business, User: user})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return pairs, next, nil
 }
-
-// Alive notes that the process runs and its webhooks are open; LastAlive is when
-// it last was, zero for never. They are how an outage is known after it.
-func (l *Ledger) Alive(_ context.Context) error { return errSkeleton }
-
-// LastAlive is the time of the last [Ledger.Alive], zero for never.
-func (l *Ledger) LastAlive(_ context.Context) (time.Time, error) { return time.Time{}, errSkeleton }

@@ -22,37 +22,6 @@ const maxAhead = 5 * time.Minute
 // be recorded. Opt-out words are looked for in all of it.
 const maxText = 64 << 10
 
-// auditKind names the audit entry of each kind of event.
-func auditKind(k EventKind) string {
-	switch k {
-	case Requested:
-		return "permission.requested"
-	case Granted:
-		return "permission.granted"
-	case Declined:
-		return "permission.declined"
-	case Revoked:
-		return "permission.revoked"
-	case ReadBack:
-		return "permission.read_back"
-	case OptedOut:
-		return "dnc.added"
-	case OptOutLifted:
-		return "dnc.lifted"
-	case Messaged:
-		return "message.received"
-	case Confirmed:
-		return "message.confirmation_sent"
-	case Attempted:
-		return "call.attempted"
-	case Settled:
-		return "call.settled"
-	case Called:
-		return "call.received"
-	}
-	return ""
-}
-
 // Record stores events durably in one transaction: duplicates (by ID) change
 // nothing, opt-out words in Messaged events become OptedOut. It returns how many
 // events were new. Errors wrap [ErrEvent] when an event lacks its identity; then
@@ -96,7 +65,7 @@ func (l *Ledger) record(ctx context.Context, tx *audit.Tx, e Event) (bool, error
 	if seen, err := exists(ctx, tx, selectEventSeen, e.ID); err != nil || seen {
 		return false, err
 	}
-	if r.subject, r.merged, err = l.identify(ctx, tx, &r.Event); err != nil {
+	if err := l.identify(ctx, tx, r); err != nil {
 		return false, err
 	}
 	if r.Request, err = requestOf(ctx, tx, r.Ref); err != nil {
@@ -105,71 +74,111 @@ func (l *Ledger) record(ctx context.Context, tx *audit.Tx, e Event) (bool, error
 	if err := l.store(ctx, tx, r); err != nil {
 		return false, err
 	}
-	if e.Kind == Messaged && l.words.match(e.Text) {
-		return true, l.store(ctx, tx, r.optOut())
+	if e.Kind == Messaged {
+		return true, l.obey(ctx, tx, r)
 	}
 	return true, nil
+}
+
+// obey records what the words of a message amount to.
+func (l *Ledger) obey(ctx context.Context, tx *audit.Tx, r *recording) error {
+	if !l.words.match(r.Text) {
+		return nil
+	}
+	return l.store(ctx, tx, r.follows("optout", OptedOut, "opt-out words in a message"))
 }
 
 // store appends the event to the audit, keeps it and brings the projection of
 // every pair that it concerns up to date.
 func (l *Ledger) store(ctx context.Context, tx *audit.Tx, r *recording) error {
-	if err := r.takesEffect(ctx, tx); err != nil {
-		return err
+	if r.stateless() {
+		return l.storeTalk(ctx, tx, r)
 	}
-	payload, events, err := l.payload(ctx, tx, r)
+	known, err := knownEvents(ctx, tx, r.subject, r.Pair.Business)
 	if err != nil {
 		return err
 	}
+	brand := l.brandOf(r.Pair.Business)
+	before := fold(reaching(known, brand))
+	if err := r.takesEffect(ctx, tx, known, before.grant); err != nil {
+		return err
+	}
+	l.stampScope(r, known)
+	r.stampLifts(known)
+	after := fold(reaching(append(known, r.Event), brand))
+	payload := l.payload(r, tx.Now())
+	p := l.pack(r.Pair.Business, tx.Now())
+	payload.Before = standingOf(before.permission(r.Pair, r.subject, p, tx.Now()))
+	payload.After = standingOf(after.permission(r.Pair, r.subject, p, tx.Now()))
+	if err := keep(ctx, tx, r, payload); err != nil {
+		return err
+	}
+	if err := l.afterwards(ctx, tx, r); err != nil {
+		return err
+	}
+	if r.everywhere() || r.merged {
+		return l.refreshAll(ctx, tx, r)
+	}
+	return l.refresh(ctx, tx, r, r.Pair.Business, before.stored(), after)
+}
+
+// afterwards does what an event changes beside the projection of pairs.
+func (l *Ledger) afterwards(ctx context.Context, tx *audit.Tx, r *recording) error {
+	switch r.Kind {
+	case OptedOut, OptOutLifted:
+		if err := l.refreshDoNotCall(ctx, tx, r.subject); err != nil {
+			return err
+		}
+	case IDChanged:
+		if err := l.depart(ctx, tx, r); err != nil {
+			return err
+		}
+	default:
+	}
+	if r.Kind == OptedOut && r.since != "" {
+		return l.repeatFor(ctx, tx, r.since, r.Event, "the number's user before opted out by "+r.ID)
+	}
+	return nil
+}
+
+// storeTalk keeps an event that bears on no permission by itself. The addresses
+// that it came with can: they may show that the number is another person's.
+func (l *Ledger) storeTalk(ctx context.Context, tx *audit.Tx, r *recording) error {
+	if err := keep(ctx, tx, r, l.payload(r, tx.Now())); err != nil {
+		return err
+	}
+	news, err := l.sight(ctx, tx, r)
+	if err != nil || !news && !r.merged {
+		return err
+	}
+	return l.refreshAll(ctx, tx, r)
+}
+
+// keep appends the event to the audit and to the ledger.
+func keep(ctx context.Context, tx *audit.Tx, r *recording, payload recorded) error {
 	index, err := tx.Append(ctx, audit.Record{Kind: auditKind(r.Kind), Subject: r.subject, Payload: payload})
 	if err != nil {
 		return fmt.Errorf("audit event: %w", err)
 	}
-	if err := insert(ctx, tx, r, index); err != nil {
-		return err
-	}
-	everywhere := r.Kind == OptedOut || r.Kind == OptOutLifted
-	if everywhere {
-		if err := l.refreshDoNotCall(ctx, tx, r.subject); err != nil {
-			return err
-		}
-	}
-	switch {
-	case everywhere || r.merged:
-		return l.refreshAll(ctx, tx, r)
-	case r.stateless():
-		return nil
-	}
-	return l.refresh(ctx, tx, r, r.Pair.Business, events)
+	return insert(ctx, tx, r, index)
 }
 
-// payload is what the audit keeps of an event, and the events of its pair with
-// the new one among them; none when the event bears on no permission.
-func (l *Ledger) payload(ctx context.Context, tx *audit.Tx, r *recording) (recorded, []Event, error) {
-	p := l.pack(r.Pair.Business, tx.Now())
-	payload := recorded{
-		Event: r.Event, Business: r.Pair.Business, User: r.Pair.User, Aliases: r.Aliases, RulePack: p.cite(),
+// payload is what the audit keeps of an event, without what it changed.
+func (l *Ledger) payload(r *recording, now time.Time) recorded {
+	p := recorded{
+		Event: r.Event, Business: r.Pair.Business, User: r.Pair.User, Aliases: r.Aliases,
+		Previous: r.Previous, Current: r.Current, RulePack: l.pack(r.Pair.Business, now).cite(),
 	}
 	if len(r.Text) > maxText {
-		payload.Text, payload.Cut = strings.ToValidUTF8(r.Text[:maxText], ""), len(r.Text)
+		p.Text, p.Cut = strings.ToValidUTF8(r.Text[:maxText], ""), len(r.Text)
 	}
 	if !r.claimed.IsZero() {
-		payload.Claimed = &r.claimed
+		p.Claimed = &r.claimed
 	}
 	if r.Kind == OptedOut && r.Ref != "" {
-		payload.Words = l.words.version
+		p.Words = l.words.version
 	}
-	if r.stateless() {
-		return payload, nil, nil
-	}
-	events, err := stateEvents(ctx, tx, r.subject, r.Pair.Business)
-	if err != nil {
-		return payload, nil, err
-	}
-	payload.Before = standingOf(project(r.Pair, r.subject, events, p, tx.Now()))
-	events = append(events, r.Event)
-	payload.After = standingOf(project(r.Pair, r.subject, events, p, tx.Now()))
-	return payload, events, nil
+	return p
 }
 
 // insert keeps the event without its text, which only the audit holds.

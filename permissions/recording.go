@@ -15,24 +15,36 @@ type recording struct {
 	Event
 	subject string
 	merged  bool      // its addresses belonged to several subjects until now
+	since   string    // who has its address now, when it is about who had it before
+	left    []User    // IDChanged: the addresses that are no longer the user's
 	claimed time.Time // the time that the event came with, when it was not believed
+}
+
+// everywhere is true for the events that bear on every business.
+func (r *recording) everywhere() bool {
+	switch r.Kind {
+	case OptedOut, OptOutLifted, IDChanged:
+		return true
+	default:
+		return r.Pair.Business == ""
+	}
+}
+
+// needsBusiness is false for the kinds that can hold for all businesses.
+func needsBusiness(k EventKind) bool {
+	switch k {
+	case OptedOut, OptOutLifted, IDChanged, Located:
+		return false
+	default:
+		return true
+	}
 }
 
 // newRecording checks an event's identity and fixes its times: milliseconds,
 // UTC, and not ahead of our clock by more than any clock is.
 func newRecording(e Event, now time.Time) (*recording, error) {
-	everywhere := e.Kind == OptedOut || e.Kind == OptOutLifted
-	switch {
-	case e.ID == "":
-		return nil, fmt.Errorf("%w: no id", ErrEvent)
-	case auditKind(e.Kind) == "":
-		return nil, fmt.Errorf("%w: unknown kind %q", ErrEvent, e.Kind)
-	case strings.TrimSpace(string(e.Pair.User)) == "":
-		return nil, fmt.Errorf("%w: no user", ErrEvent)
-	case e.Pair.Business == "" && !everywhere:
-		return nil, fmt.Errorf("%w: no business", ErrEvent)
-	case !e.Auth.vouchesFor(e.Kind):
-		return nil, fmt.Errorf("%w: %s is no way to authenticate %s", ErrEvent, strconv.Quote(string(e.Auth)), e.Kind)
+	if err := e.check(); err != nil {
+		return nil, err
 	}
 	r := &recording{Event: e}
 	r.Pair = e.Pair.Canonical()
@@ -50,55 +62,61 @@ func newRecording(e Event, now time.Time) (*recording, error) {
 	return r, nil
 }
 
+func (e *Event) check() error {
+	switch {
+	case e.ID == "":
+		return fmt.Errorf("%w: no id", ErrEvent)
+	case auditKind(e.Kind) == "":
+		return fmt.Errorf("%w: unknown kind %q", ErrEvent, e.Kind)
+	case strings.TrimSpace(string(e.Pair.User)) == "":
+		return fmt.Errorf("%w: no user", ErrEvent)
+	case e.Pair.Business == "" && needsBusiness(e.Kind):
+		return fmt.Errorf("%w: no business", ErrEvent)
+	case !e.Auth.vouchesFor(e.Kind) && !(e.applied && e.Auth == AuthOperator):
+		return fmt.Errorf("%w: %s is no way to authenticate %s", ErrEvent, strconv.Quote(string(e.Auth)), e.Kind)
+	}
+	return nil
+}
+
 // takesEffect moves an event behind what it takes away, where the clocks that
-// dated the two do not tell their order. On the tie the stricter wins.
-func (r *recording) takesEffect(ctx context.Context, q querier) error {
+// dated the two do not tell their order. On the tie the stricter wins. Known are
+// the events of its pair, standing is the grant that they make, nil for none.
+func (r *recording) takesEffect(ctx context.Context, q querier, known []Event, standing *Event) error {
 	switch r.Kind {
 	case Declined, Revoked:
-		return r.notBeforeItsGrant(ctx, q)
+		r.notBeforeItsGrant(standing)
 	case OptedOut:
-		return r.notBeforeALifting(ctx, q)
+		r.notBeforeALifting(known)
 	case OptOutLifted:
 		return r.notBeforeWhatItLifts(ctx, q)
 	default:
-		return nil
 	}
+	return nil
 }
 
 // notBeforeItsGrant is for a revocation that we dated, and for a provider's that
 // counts from its arrival because our clock is behind: the grant that stands can
 // carry a later time, but was known before.
-func (r *recording) notBeforeItsGrant(ctx context.Context, q querier) error {
+func (r *recording) notBeforeItsGrant(g *Event) {
 	provider := r.Auth == AuthHMAC || r.Auth == AuthBearer
 	if provider && r.claimed.IsZero() || !provider && r.Received.Sub(r.At) > maxAhead {
-		return nil // the provider's own order, or old news
+		return // the provider's own order, or old news
 	}
-	events, err := stateEvents(ctx, q, r.subject, r.Pair.Business)
-	if err != nil {
-		return err
-	}
-	g := fold(events).grant
 	if g == nil || !g.At.After(r.At) || provider && r.claimed.Before(g.At) {
-		return nil
+		return
 	}
 	r.redate(g.At)
-	return nil
 }
 
 // notBeforeALifting lets an opt-out count from its arrival when it is dated
 // before a lifting that is known already: whoever lifted the entry cannot have
 // meant an opt-out that nobody here had heard of.
-func (r *recording) notBeforeALifting(ctx context.Context, q querier) error {
-	events, err := scanEvents(ctx, q, selectOptOuts, r.subject)
-	if err != nil {
-		return err
-	}
-	for _, e := range events {
+func (r *recording) notBeforeALifting(known []Event) {
+	for _, e := range known {
 		if e.Kind == OptOutLifted && r.At.Before(e.At) {
 			r.redate(latest(r.Received, e.At))
 		}
 	}
-	return nil
 }
 
 // notBeforeWhatItLifts dates a lifting of now after every opt-out that is known,
@@ -108,7 +126,7 @@ func (r *recording) notBeforeWhatItLifts(ctx context.Context, q querier) error {
 	if r.At.Before(r.Received) {
 		return nil // old news
 	}
-	events, err := scanEvents(ctx, q, selectConsent, r.subject)
+	events, err := readEvents(ctx, q, selectConsent, r.subject)
 	if err != nil {
 		return err
 	}
@@ -139,14 +157,15 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// optOut is the event that a message with opt-out words amounts to.
-func (r *recording) optOut() *recording {
+// follows is the event that a message amounts to.
+func (r *recording) follows(id string, k EventKind, reason string) *recording {
 	return &recording{
 		Event: Event{
-			ID: r.ID + "/optout", Kind: OptedOut, Pair: r.Pair, At: r.At, Received: r.Received,
-			Account: r.Account, Auth: r.Auth, Reason: "opt-out words in a message", Ref: r.ID, Webhook: r.Webhook,
+			ID: r.ID + "/" + id, Kind: k, Pair: r.Pair, At: r.At, Received: r.Received,
+			Account: r.Account, Auth: r.Auth, Reason: reason, Ref: r.ID, Webhook: r.Webhook,
+			Line: r.Line, Holder: r.Holder,
 		},
-		subject: r.subject, claimed: r.claimed,
+		subject: r.subject, since: r.since, claimed: r.claimed,
 	}
 }
 
@@ -157,6 +176,8 @@ type recorded struct {
 	Business geo.E164   `json:"business,omitempty"`
 	User     User       `json:"user"`
 	Aliases  []User     `json:"aliases,omitempty"`
+	Previous User       `json:"previous,omitempty"`
+	Current  User       `json:"current,omitempty"`
 	Claimed  *time.Time `json:"claimedAt,omitempty"`
 	Cut      int        `json:"textLength,omitempty"` // of a text that was cut, in bytes
 	Before   *standing  `json:"before,omitempty"`
@@ -179,5 +200,13 @@ func standingOf(s Permission) *standing {
 	return &standing{Status: s.Status, Reason: s.Reason, Expires: s.Expires, Grant: s.Grant, DoNotCall: s.DoNotCall, Epoch: s.Epoch}
 }
 
-// stateless are the events that bear on no permission.
-func (e *Event) stateless() bool { return e.Kind == Messaged || e.Kind == Confirmed }
+// stateless are the events that bear on no permission by themselves. They are not
+// among the events of a fold; the queries leave out the same kinds.
+func (e *Event) stateless() bool {
+	switch e.Kind {
+	case Messaged, Confirmed, Willing, Expired, Expiring:
+		return true
+	default:
+		return false
+	}
+}

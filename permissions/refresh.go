@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/geo"
@@ -23,11 +24,15 @@ func (l *Ledger) refreshAll(ctx context.Context, tx *audit.Tx, r *recording) err
 		businesses = slices.Insert(businesses, 0, own)
 	}
 	for _, b := range businesses {
-		events, err := stateEvents(ctx, tx, r.subject, b)
+		events, err := l.pairEvents(ctx, tx, r.subject, b)
 		if err != nil {
 			return err
 		}
-		if err := l.refresh(ctx, tx, r, b, events); err != nil {
+		before, err := storedPair(ctx, tx, b, r.subject)
+		if err != nil {
+			return err
+		}
+		if err := l.refresh(ctx, tx, r, b, before, fold(events)); err != nil {
 			return err
 		}
 	}
@@ -35,46 +40,73 @@ func (l *Ledger) refreshAll(ctx context.Context, tx *audit.Tx, r *recording) err
 }
 
 // refresh brings the stored projection of one pair up to date after an event and
-// hands out a revocation when permission became narrower. Events are all of the
-// pair, the new one among them.
-func (l *Ledger) refresh(ctx context.Context, tx *audit.Tx, r *recording, business geo.E164, events []Event) error {
-	h := fold(events)
-	before, err := storedPair(ctx, tx, business, r.subject)
-	if err != nil {
-		return err
-	}
+// hands out a revocation when permission became narrower. H is the fold of all
+// events of the pair, the new one among them.
+func (l *Ledger) refresh(ctx context.Context, tx *audit.Tx, r *recording, business geo.E164, before storedState, h *history) error {
 	if business != "" {
-		grant := ""
-		if h.grant != nil {
-			grant = h.grant.ID
-		}
-		_, err := tx.ExecContext(ctx, upsertPair, r.subject, string(business), grant, bit(h.optOut != nil), h.epoch, tx.Now().UnixMilli())
-		if err != nil {
-			return fmt.Errorf("store permission: %w", err)
+		if err := l.project(ctx, tx, r.subject, business, h); err != nil {
+			return err
 		}
 	}
-	cause := h.narrowed(before, r.ID)
+	cause := h.narrowed(before, &r.Event)
 	if cause == nil {
 		return nil
 	}
 	repeats := cause.Kind == OptedOut && before.doNotCall
-	v := revocation(h, cause, r, business)
+	v := l.revocation(h, cause, r, business)
+	var err error
 	if v.Addresses, err = aliasesOf(ctx, tx, r.subject); err != nil {
 		return err
 	}
 	return l.hand(ctx, tx, v, repeats)
 }
 
+// project writes the row of a pair: what holds, when it ends by the rule pack of
+// now, and when the sweep has to look at it.
+func (l *Ledger) project(ctx context.Context, tx *audit.Tx, subject string, business geo.E164, h *history) error {
+	now := tx.Now()
+	grant, pack := "", ""
+	var expires, due sql.NullInt64
+	if h.grant != nil {
+		p := l.pack(business, now)
+		grant, pack = h.grant.ID, p.cite()
+		if ends := h.expiry(p); !ends.IsZero() {
+			expires = sql.NullInt64{Int64: ends.UnixMilli(), Valid: true}
+			due = dueAt(p, ends, now)
+		}
+	}
+	requested := int64(0)
+	if last := h.lastRequest(); !last.IsZero() {
+		requested = last.UnixMilli()
+	}
+	_, err := tx.ExecContext(ctx, upsertPair, subject, string(business), grant, bit(h.optOut != nil), h.epoch,
+		now.UnixMilli(), requested, pack, expires, due)
+	if err != nil {
+		return fmt.Errorf("store permission: %w", err)
+	}
+	return nil
+}
+
 // storedState is what the projection said before an event.
 type storedState struct {
 	grant     string
 	doNotCall bool
+	epoch     int64
+}
+
+// stored is what the projection of a fold says.
+func (h *history) stored() storedState {
+	s := storedState{doNotCall: h.optOut != nil, epoch: h.epoch}
+	if h.grant != nil {
+		s.grant = h.grant.ID
+	}
+	return s
 }
 
 func storedPair(ctx context.Context, q querier, business geo.E164, subject string) (storedState, error) {
 	var s storedState
 	var listed int
-	err := q.QueryRowContext(ctx, selectPair, string(business), subject).Scan(&s.grant, &listed)
+	err := q.QueryRowContext(ctx, selectPair, string(business), subject).Scan(&s.grant, &listed, &s.epoch)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return s, fmt.Errorf("read permission: %w", err)
 	}
@@ -85,26 +117,54 @@ func storedPair(ctx context.Context, q querier, business geo.E164, subject strin
 // narrowed returns the event that took permission away since before, nil when
 // none did. The event just recorded counts whenever it is the one in force, also
 // when nothing was left to take; an old one that newer events outweigh does not.
-func (h *history) narrowed(before storedState, recorded string) *Event {
+func (h *history) narrowed(before storedState, recorded *Event) *Event {
 	switch {
-	case h.optOut != nil && (!before.doNotCall || h.optOut.ID == recorded):
-		return h.optOut
-	case h.optOut == nil && h.grant == nil && h.bar != nil && (before.grant != "" || h.bar.ID == recorded):
+	case h.optOut != nil:
+		if !before.doNotCall || h.optOut.ID == recorded.ID {
+			return h.optOut
+		}
+	case recorded.purposeOnly() && h.purposes[recorded.Purpose] != nil && h.purposes[recorded.Purpose].ID == recorded.ID:
+		return h.purposes[recorded.Purpose]
+	case h.grant == nil && h.bar != nil && (before.grant != "" || h.bar.ID == recorded.ID):
 		return h.bar
+	case h.grant == nil && before.grant != "":
+		return recorded // the number turned out to be somebody else's
 	}
 	return nil
 }
 
-func revocation(h *history, cause *Event, r *recording, business geo.E164) Revocation {
+func (l *Ledger) revocation(h *history, cause *Event, r *recording, business geo.E164) Revocation {
 	v := Revocation{
 		Pair: Pair{Business: business, User: r.Pair.User}, Subject: r.subject, Event: cause.ID,
-		Reason: barReason(cause), DoNotCall: h.optOut != nil, At: cause.At,
+		Reason: barReason(cause), DoNotCall: h.optOut != nil || cause.Kind == OptedOut, At: cause.At,
 		Account: cause.Account, Origin: business == r.Pair.Business,
 	}
-	if v.DoNotCall {
-		v.Reason, v.Message = DoNotCall, cause.Ref
+	if !v.DoNotCall {
+		return v
+	}
+	v.Reason, v.Message = DoNotCall, cause.Ref
+	v.Scope, v.Brand, v.Purpose = cause.Scope, cause.Brand, cause.Purpose
+	if v.Scope != ScopePurpose {
+		v.Purpose = ""
+	}
+	if v.Scope == ScopePurpose && v.Purpose == "" {
+		v.Scope = ScopeBrand // nobody knows which purpose was meant
 	}
 	return v
+}
+
+// sweepSlack is how long after a warning is due the sweep may still have to give it:
+// a pair that changes in the meantime does not lose it.
+const sweepSlack = 2 * time.Minute
+
+// dueAt is when the sweep has something to mark: the warning, when the grant is
+// longer than it and it is not long due, or else the end.
+func dueAt(p *pack, ends, now time.Time) sql.NullInt64 {
+	due := ends.Add(-p.Grant.ClockSkew.duration())
+	if warn := p.Grant.Warning.duration(); warn > 0 && now.Before(ends.Add(sweepSlack-warn)) {
+		due = ends.Add(-warn)
+	}
+	return sql.NullInt64{Int64: due.UnixMilli(), Valid: true}
 }
 
 func bit(b bool) int64 {

@@ -17,7 +17,7 @@ type Revocation struct {
 	Subject   string
 	Event     string // id of the event behind it
 	Reason    Reason // PermissionDeclined, PermissionRevoked or DoNotCall
-	DoNotCall bool
+	DoNotCall bool // the user opted out: of everything, or as far as Scope says
 	At        time.Time
 	Account   string // that the event came through, "" when it came from no provider
 	// Addresses are all addresses of the user, Pair.User among them: a live call
@@ -29,6 +29,13 @@ type Revocation struct {
 	// Message is the id of the Messaged event that an opt-out was read from, ""
 	// when it came another way. It decides whether there is anything to confirm.
 	Message string
+	// Scope is how far an opt-out reaches, ScopeAll for every business: then there
+	// is a revocation for each pair. With ScopeBrand there is one for each pair of
+	// the Brand, and with ScopePurpose one for each pair of the Brand whose calls of
+	// Purpose only end. "" when no opt-out is behind it: then Pair is all.
+	Scope   Scope
+	Brand   string
+	Purpose string
 }
 
 // hand gives a revocation to who depends on it. One that only repeats what holds

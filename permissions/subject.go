@@ -3,7 +3,6 @@ package permissions
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/callctl/callctl/compliance/audit"
 )
@@ -40,72 +39,16 @@ func (l *Ledger) EnsureSubject(ctx context.Context, tx *audit.Tx, u User) (strin
 	if _, err := tx.ExecContext(ctx, insertSubject, id, tx.Now().UnixMilli()); err != nil {
 		return "", fmt.Errorf("create subject: %w", err)
 	}
-	return id, addAlias(ctx, tx, u, id)
-}
-
-func addAlias(ctx context.Context, tx *audit.Tx, u User, subject string) error {
-	if _, err := tx.ExecContext(ctx, insertAlias, string(u), subject, tx.Now().UnixMilli()); err != nil {
-		return fmt.Errorf("store alias: %w", err)
-	}
-	return nil
-}
-
-// identify finds or creates the one subject of all addresses of an event. When
-// they belonged to several, these are merged.
-func (l *Ledger) identify(ctx context.Context, tx *audit.Tx, e *Event) (subject string, merged bool, err error) {
-	addresses := []User{e.Pair.User}
-	for _, a := range e.Aliases {
-		if a = a.canonical(); a != "" && !slices.Contains(addresses, a) {
-			addresses = append(addresses, a)
-		}
-	}
-	e.Aliases = addresses[1:]
-	var subjects []string
-	var unknown []User
-	for _, a := range addresses {
-		id, err := subjectOf(ctx, tx, a)
-		switch {
-		case err != nil:
-			return "", false, err
-		case id == "":
-			unknown = append(unknown, a)
-		case !slices.Contains(subjects, id):
-			subjects = append(subjects, id)
-		}
-	}
-	switch len(subjects) {
-	case 0:
-		if subject, err = l.EnsureSubject(ctx, tx, unknown[0]); err != nil {
-			return "", false, err
-		}
-		unknown = unknown[1:]
-	case 1:
-		subject = subjects[0]
-	default:
-		if subject, err = l.merge(ctx, tx, subjects); err != nil {
-			return "", false, err
-		}
-	}
-	for _, a := range unknown {
-		if err := addAlias(ctx, tx, a, subject); err != nil {
-			return "", false, err
-		}
-	}
-	return subject, len(subjects) > 1, nil
+	return id, l.addAlias(ctx, tx, u, id, l.cfg.NewID())
 }
 
 // merge makes one subject of several that turned out to be one person, the
 // oldest. Their events become one set, so that an opt-out of either holds for
-// both; the projections are refreshed by the caller. Attempts keep the subject
-// that they were reserved under.
+// both, until it is lifted itself; the projections are refreshed by the caller.
+// Attempts keep the subject that they were reserved under.
 func (l *Ledger) merge(ctx context.Context, tx *audit.Tx, subjects []string) (string, error) {
-	keep, oldest, listed := "", int64(0), ""
+	keep, oldest := "", int64(0)
 	for _, s := range subjects {
-		if e, ok, err := entryOf(ctx, tx, s); err != nil {
-			return "", err
-		} else if ok {
-			listed = e.Event
-		}
 		var created int64
 		if err := tx.QueryRowContext(ctx, selectSubjectAge, s).Scan(&created); err != nil {
 			return "", fmt.Errorf("read subject: %w", err)
@@ -129,31 +72,7 @@ func (l *Ledger) merge(ctx context.Context, tx *audit.Tx, subjects []string) (st
 			return "", fmt.Errorf("audit merge: %w", err)
 		}
 	}
-	if err := l.refreshDoNotCall(ctx, tx, keep); err != nil {
-		return "", err
-	}
-	return keep, l.relist(ctx, tx, keep, listed)
-}
-
-// relist keeps a person on the do-not-call list of whom one subject was on it,
-// by the event listed, when the lifting of another subject's entry would take
-// them off: that lifting was no word about an address not known to be theirs.
-func (l *Ledger) relist(ctx context.Context, tx *audit.Tx, subject, listed string) error {
-	if listed == "" {
-		return nil
-	}
-	if _, ok, err := entryOf(ctx, tx, subject); err != nil || ok {
-		return err
-	}
-	user, err := l.addressOf(ctx, tx, subject)
-	if err != nil {
-		return err
-	}
-	_, err = l.record(ctx, tx, Event{
-		ID: "callctl/dnc/" + l.cfg.NewID(), Kind: OptedOut, Pair: Pair{User: user}, At: tx.Now(), Auth: AuthSelf,
-		Reason: "another address of the user was put on the list by " + listed,
-	})
-	return err
+	return keep, l.refreshDoNotCall(ctx, tx, keep)
 }
 
 // mergeInto re-points all that hangs on a subject. Where both had a projection
@@ -165,6 +84,9 @@ func mergeInto(ctx context.Context, tx *audit.Tx, keep, gone string) error {
 		args  []any
 	}{
 		{mergeAliases, []any{keep, gone}},
+		{mergeFormer, []any{keep, gone}},
+		{moveSightings, []any{keep, gone}},
+		{dropSightings, []any{gone}},
 		{mergeEvents, []any{keep, gone}},
 		{mergeCopyPairs, []any{keep, gone}},
 		{mergeDropPairs, []any{gone}},

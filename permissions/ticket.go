@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 
 	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/geo"
@@ -21,7 +19,6 @@ type Ticket struct {
 	subject    string
 	decision   Decision
 	permission Permission
-	pack       *pack
 }
 
 // CallID is the attempt's call.
@@ -33,24 +30,19 @@ func (t *Ticket) Decision() Decision { return t.decision }
 // Permission is the state that the decision relied on.
 func (t *Ticket) Permission() Permission { return t.permission }
 
-// Confirm re-checks, right before the network is touched, that the attempt is
-// still open and that nothing took the permission away since Authorize; it fails
-// with [*Refusal] when something did, with the reason DoNotCall,
-// PermissionExpired or Superseded. The refusal is audited. The attempt stays
-// open: the caller settles it.
+// Confirm asks the gate once more, right before the network is touched: by the
+// same rules, over the state of now. It fails with [*Refusal] when the attempt is
+// not open any more or its permission was taken away since Authorize (Superseded),
+// when the permission has ended (PermissionExpired), the user opted out
+// (DoNotCall), or any other rule refuses by now, quiet hours among them. The
+// refusal is audited. The attempt stays open: the caller settles it.
 func (t *Ticket) Confirm(ctx context.Context) error {
-	reason, err := t.recheck(ctx)
-	if err != nil || reason == Allowed {
+	d, e, err := t.ledger.reconfirm(ctx, t)
+	if err != nil || d.Allow {
 		return err
 	}
-	d := t.decision
-	d.Allow, d.Reason, d.At, d.RetryAfter = false, reason, t.ledger.cfg.Now().UTC(), time.Time{}
-	d.Rules = append(slices.Clone(d.Rules), Rule{
-		Name: "confirm", Reason: reason, Source: sourceReply, Inputs: map[string]string{"decision": t.decision.ID},
-	})
 	err = t.ledger.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
-		e := &evaluation{v: &view{pair: t.pair, subject: t.subject}}
-		return t.ledger.auditDecision(ctx, tx, &d, e, asked{CallID: t.attempt.CallID, Callback: t.attempt.Callback, Purpose: t.attempt.Purpose})
+		return t.ledger.auditDecision(ctx, tx, &d, e, asked{CallID: t.attempt.CallID, Callback: t.attempt.Callback})
 	})
 	if err != nil {
 		d.AuditIndex = -1
@@ -59,39 +51,10 @@ func (t *Ticket) Confirm(ctx context.Context) error {
 	return &Refusal{Decision: d}
 }
 
-// recheck reads the whole state once more: a read-back that brings the expiry
-// forward moves no epoch, and an old fact that arrived late moves it and changes
-// nothing.
-func (t *Ticket) recheck(ctx context.Context) (Reason, error) {
-	l := t.ledger
-	var v *view
-	var open bool
-	err := l.snapshot(ctx, func(q querier) error {
-		var err error
-		if v, err = l.load(ctx, q, t.pair); err != nil {
-			return err
-		}
-		open, err = exists(ctx, q, selectAttemptOpen, t.attempt.CallID)
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	s := project(v.pair, v.subject, v.events, t.pack, l.cfg.Now().UTC())
-	switch {
-	case s.DoNotCall:
-		return DoNotCall, nil
-	case s.Reason == PermissionExpired:
-		return PermissionExpired, nil
-	case !open, s.Reason != Allowed, s.Epoch != t.decision.Epoch && s.Grant != t.decision.Grant:
-		return Superseded, nil
-	}
-	return Allowed, nil
-}
-
 // Settle ends the attempt within the caller's transaction. Settling twice with
 // the same outcome is no error, with another is [ErrSettled]. OutcomeRefused is
-// the provider's word that there is no permission and revokes it here.
+// the provider's word that there is no permission: it puts the grant in doubt
+// until it is read back, and ends it when it was confirmed after an earlier one.
 func (t *Ticket) Settle(ctx context.Context, tx *audit.Tx, o Outcome) error {
 	return t.ledger.settle(ctx, tx, t.attempt.CallID, o, t.pair.User)
 }
@@ -124,18 +87,11 @@ func (l *Ledger) settle(ctx context.Context, tx *audit.Tx, call string, o Outcom
 		}
 	}
 	pair := Pair{Business: geo.E164(business), User: user}
-	account := l.businesses[pair.Business].Account
-	events := []Event{{
-		ID: "callctl/settled/" + call, Kind: Settled, Pair: pair, At: tx.Now(), Account: account,
-		Auth: AuthSelf, Ref: grant, CallID: call, Purpose: purpose, Outcome: o,
-	}}
-	if o == OutcomeRefused {
-		events = append(events, Event{
-			ID: "callctl/refused/" + call, Kind: Revoked, Pair: pair, At: tx.Now(), Account: account,
-			Auth: AuthReadBack, Reason: "the provider refused the call for want of permission", Ref: grant, CallID: call,
-		})
-	}
-	_, err = l.RecordTx(ctx, tx, events...)
+	_, err = l.RecordTx(ctx, tx, Event{
+		ID: "callctl/settled/" + call, Kind: Settled, Pair: pair, At: tx.Now(),
+		Account: l.businesses[pair.Business].Account, Auth: AuthSelf,
+		Ref: grant, CallID: call, Purpose: purpose, Outcome: o,
+	})
 	return err
 }
 

@@ -11,11 +11,17 @@ CREATE TABLE subjects (
 CREATE INDEX subjects_merged ON subjects (merged_into) WHERE merged_into IS NOT NULL;
 
 CREATE TABLE aliases (
-    alias    TEXT PRIMARY KEY,    -- E.164 with plus, or a BSUID
-    subject  TEXT NOT NULL REFERENCES subjects (id),
-    since_ms BIGINT NOT NULL
+    alias           TEXT PRIMARY KEY, -- E.164 with plus, or a BSUID
+    subject         TEXT NOT NULL REFERENCES subjects (id), -- whose it is
+    since_ms        BIGINT NOT NULL,
+    token           TEXT NOT NULL,    -- opaque name of it in events; the forms of one number share one
+    used            BIGINT NOT NULL,  -- 0: another form of a number that was used, only there to be found
+    former          TEXT,             -- whose it was before
+    former_until_ms BIGINT            -- facts dated up to then are the former's
 );
 CREATE INDEX aliases_subject ON aliases (subject);
+CREATE INDEX aliases_token ON aliases (token);
+CREATE INDEX aliases_former ON aliases (former) WHERE former IS NOT NULL;
 
 -- Facts, never changed or removed; a merge of subjects re-points them.
 CREATE TABLE permission_events (
@@ -29,9 +35,21 @@ CREATE TABLE permission_events (
     body        TEXT NOT NULL     -- the event as JSON, without addresses and texts
 );
 CREATE INDEX permission_events_history ON permission_events (subject, audit_index);
--- What the projection reads: everything but the talk.
-CREATE INDEX permission_events_state ON permission_events (subject, at_ms)
-    WHERE kind NOT IN ('messaged', 'confirmed');
+-- What the projection reads: everything but the talk and the sweep's marks.
+CREATE INDEX permission_events_state ON permission_events (subject)
+    WHERE kind NOT IN ('messaged', 'confirmed', 'willing', 'expired', 'expiring');
+
+-- Which number was seen with which BSUID in the talk with a business, first and
+-- last. Both by the opaque names of aliases.
+CREATE TABLE sightings (
+    subject  TEXT NOT NULL REFERENCES subjects (id),
+    business TEXT NOT NULL,
+    line     TEXT NOT NULL,
+    holder   TEXT NOT NULL,
+    first_ms BIGINT NOT NULL,
+    last_ms  BIGINT NOT NULL,
+    PRIMARY KEY (subject, business, line, holder)
+);
 
 -- Reserved dials. The partial index is the promise that a pair has one at most.
 CREATE TABLE attempts (
@@ -59,17 +77,26 @@ CREATE TABLE permissions (
     do_not_call BIGINT NOT NULL,  -- 0 or 1
     epoch       BIGINT NOT NULL,
     updated_ms  BIGINT NOT NULL,
+    requested_ms BIGINT NOT NULL, -- the last request, 0 for none
+    rule_pack   TEXT NOT NULL,    -- the version by which the next two were computed, '' while no grant stands
+    expires_ms  BIGINT,           -- effective expiry of the grant, NULL for never or none
+    due_ms      BIGINT,           -- when the sweep has to look at it next, NULL for never
     PRIMARY KEY (business, subject)
 );
 CREATE INDEX permissions_subject ON permissions (subject);
+CREATE INDEX permissions_due ON permissions (due_ms) WHERE due_ms IS NOT NULL;
+CREATE INDEX permissions_pack ON permissions (business, rule_pack) WHERE rule_pack <> '';
 
 CREATE TABLE do_not_call (
-    subject  TEXT PRIMARY KEY REFERENCES subjects (id),
+    subject  TEXT NOT NULL REFERENCES subjects (id),
+    brand    TEXT NOT NULL,       -- '' for every business
+    purpose  TEXT NOT NULL,       -- '' for every purpose
     since_ms BIGINT NOT NULL,
-    source   TEXT NOT NULL,       -- message, api, merge
+    source   TEXT NOT NULL,       -- message, api, import, merge
     actor    TEXT NOT NULL,
     reason   TEXT NOT NULL,
-    event_id TEXT NOT NULL
+    event_id TEXT NOT NULL,
+    PRIMARY KEY (subject, brand, purpose)
 );
 CREATE INDEX do_not_call_since ON do_not_call (since_ms, subject);
 

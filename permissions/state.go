@@ -1,0 +1,102 @@
+package permissions
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/callctl/callctl/geo"
+)
+
+// pairEvents are the events that the projection of a pair is made of: its own
+// without the talk, what holds for every business, the opt-outs that reach the
+// business's brand, and which number the talk showed with which BSUID. Every fold
+// of a pair is made of them.
+func (l *Ledger) pairEvents(ctx context.Context, q querier, subject string, business geo.E164) ([]Event, error) {
+	known, err := knownEvents(ctx, q, subject, business)
+	if err != nil {
+		return nil, err
+	}
+	return reaching(known, l.brandOf(business)), nil
+}
+
+// knownEvents are pairEvents with the opt-outs towards every brand.
+func knownEvents(ctx context.Context, q querier, subject string, business geo.E164) ([]Event, error) {
+	events, err := readEvents(ctx, q, selectStateEvents, subject, string(business))
+	if err != nil || business == "" {
+		return events, err
+	}
+	return appendSightings(ctx, q, events, subject, business)
+}
+
+// readEvents reads the events of a query in the columns of selectStateEvents.
+func readEvents(ctx context.Context, q querier, query string, args ...any) ([]Event, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	var events []Event
+	for rows.Next() {
+		var e Event
+		var index int64
+		var body []byte
+		if err := rows.Scan(&index, &e.Pair.Business, &body); err != nil {
+			return nil, errors.Join(fmt.Errorf("read events: %w", err), rows.Close())
+		}
+		if err := json.Unmarshal(body, &e); err != nil {
+			return nil, errors.Join(fmt.Errorf("read event %d: %w", index, err), rows.Close())
+		}
+		events = append(events, e)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, fmt.Errorf("read events: %w", err)
+	}
+	return events, nil
+}
+
+// sighting is which number was seen with which BSUID in the talk of a pair.
+type sighting struct {
+	line, holder string
+	together
+}
+
+func sightingsOf(ctx context.Context, q querier, subject string, business geo.E164) ([]sighting, error) {
+	rows, err := q.QueryContext(ctx, selectSightings, subject, string(business))
+	if err != nil {
+		return nil, fmt.Errorf("read sightings: %w", err)
+	}
+	var out []sighting
+	for rows.Next() {
+		var s sighting
+		var first, last int64
+		if err := rows.Scan(&s.line, &s.holder, &first, &last); err != nil {
+			return nil, errors.Join(fmt.Errorf("read sightings: %w", err), rows.Close())
+		}
+		s.first, s.last = time.UnixMilli(first).UTC(), time.UnixMilli(last).UTC()
+		out = append(out, s)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, fmt.Errorf("read sightings: %w", err)
+	}
+	return out, nil
+}
+
+// appendSightings adds what the talk showed as two events each, the first and the
+// last time.
+func appendSightings(ctx context.Context, q querier, events []Event, subject string, business geo.E164) ([]Event, error) {
+	seen, err := sightingsOf(ctx, q, subject, business)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range seen {
+		for _, at := range []time.Time{s.first, s.last} {
+			events = append(events, Event{
+				ID:   "sighted/" + s.line + "/" + s.holder + at.Format("/2006-01-02T15:04:05.000"),
+				Kind: sighted, Pair: Pair{Business: business}, At: at, Line: s.line, Holder: s.holder,
+			})
+		}
+	}
+	return events, nil
+}
