@@ -85,10 +85,10 @@ func (l *Ledger) Authorize(ctx context.Context, a Attempt) (*Ticket, Decision, e
 		}
 		var e *evaluation
 		d, e = l.decide(v, q, tx.Now())
-		if err := l.auditDecision(ctx, tx, &d, e, asked{CallID: a.CallID, Callback: a.Callback, Purpose: a.Purpose}); err != nil || !d.Allow {
+		if err := l.auditDecision(ctx, tx, &d, e, asked{CallID: a.CallID, Callback: a.Callback}); err != nil || !d.Allow {
 			return err
 		}
-		t = &Ticket{ledger: l, attempt: a, pair: v.pair, subject: v.subject, decision: d, permission: e.s, pack: e.p}
+		t = &Ticket{ledger: l, attempt: a, pair: v.pair, subject: v.subject, decision: d, permission: e.s}
 		return l.reserve(ctx, tx, t)
 	})
 	if err != nil {
@@ -126,7 +126,6 @@ type asked struct {
 	CallID   string `json:"callId,omitempty"`
 	Callback string `json:"callbackId,omitempty"`
 	Ask      string `json:"requestId,omitempty"`
-	Purpose  string `json:"-"` // the decision carries it
 	Actor    string `json:"actor,omitempty"`
 }
 

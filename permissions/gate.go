@@ -27,7 +27,6 @@ type question struct {
 type evaluation struct {
 	*question
 
-	v    *view // the question's
 	p    *pack
 	s    Permission
 	at   time.Time
@@ -63,7 +62,7 @@ func (l *Ledger) answer(ask *question, at time.Time) (Decision, *evaluation) {
 // business comes before what concerns the user, what no one can change before what
 // the user decides, and what waiting cures comes last.
 func (ask *question) at(t time.Time) *evaluation {
-	e := &evaluation{question: ask, v: ask.v, p: ask.ledger.packs.at(ask.v.business.Rules, t), at: t, geo: ask.ledger.cfg.Geo}
+	e := &evaluation{question: ask, p: ask.ledger.packs.at(ask.v.business.Rules, t), at: t, geo: ask.ledger.cfg.Geo}
 	e.s = ask.h.permission(ask.v.pair, ask.v.subject, e.p, t)
 	e.knownBusiness()
 	e.validUser()

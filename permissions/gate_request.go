@@ -64,7 +64,7 @@ func (e *evaluation) noPermanentGrant() {
 }
 
 func (e *evaluation) requestLimits() {
-	e.window("request_limit", RequestLimit, "requests.limits", e.h.requests(e.p), e.p.Requests.Limits)
+	e.window("request_limit", RequestLimit, "requests.limits", e.h.asked(e.p), e.p.Requests.Limits)
 }
 
 func (e *evaluation) requestCycle() {

@@ -35,6 +35,9 @@ type Config struct {
 	// name are several documents. A document with the name of a shipped pack is
 	// [ErrPack].
 	Packs []json.RawMessage
+	// Words are a company's own opt-out words, as documents of [LoadWords], beside
+	// those of the binary.
+	Words []json.RawMessage
 	Now   func() time.Time // the clock of reads; time.Now when nil
 	// NewID makes ids that no one can guess and that never repeat; 128 random
 	// bits in hex when nil. It names subjects, decisions and operator events.
@@ -53,7 +56,7 @@ type Ledger struct {
 	cfg        Config
 	businesses map[geo.E164]Business
 	packs      packs
-	words      *optOutWords
+	words      *Words
 }
 
 // New checks cfg and returns the ledger over its database. Errors wrap
@@ -73,7 +76,7 @@ func New(cfg Config) (*Ledger, error) {
 	if l.packs, err = loadPacks(packFiles, cfg.Packs...); err != nil {
 		return nil, err
 	}
-	if l.words, err = loadOptOutWords(optOutFile); err != nil {
+	if l.words, err = LoadWords(cfg.Words...); err != nil {
 		return nil, err
 	}
 	for _, b := range cfg.Businesses {

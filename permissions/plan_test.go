@@ -22,7 +22,9 @@ func TestEveryQueryIsAnIndexedLookUp(t *testing.T) {
 		selectEventSeen, selectStateEvents, selectOptOuts, selectConsent, selectPairEvents,
 		selectPair, selectBusinesses, selectPairs, selectPairsOf, selectDNC, selectDNCPage, deleteDNC,
 		selectCallSeen, selectAttemptOpen, selectOpenAttempt, settleAttempt, selectOutcome,
-		selectRequestMessage, selectRequestSubject,
+		selectRequestMessage, selectRequestPair,
+		selectNoticeSeen, selectAspect, selectAspects, selectTemplateNotices, selectTemplatesNotices, selectNoticesOf,
+		selectNoticesPage, selectNoticesUntil, selectApproval, decideApproval, selectApprovals, selectPendingApprovals,
 	} {
 		for _, step := range plan(t, db, q) {
 			require.False(t, strings.HasPrefix(step, "SCAN"), "%s: %s", step, q)
@@ -30,7 +32,7 @@ func TestEveryQueryIsAnIndexedLookUp(t *testing.T) {
 	}
 	// At start, all that is open: the partial index holds nothing else.
 	require.Equal(t, "SCAN attempts USING INDEX attempts_open", plan(t, db, selectOpenAttempts)[0])
-	for _, q := range []string{selectPairs, selectPairsOf, selectDNCPage, selectPairEvents} {
+	for _, q := range []string{selectPairs, selectPairsOf, selectDNCPage, selectPairEvents, selectNoticesPage, selectApprovals, selectPendingApprovals} {
 		require.Len(t, plan(t, db, q), 1, "in the order of an index: %s", q)
 	}
 }

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
+	"time"
 
 	"github.com/callctl/callctl/compliance/audit"
+	"github.com/callctl/callctl/geo"
 )
 
 // Ask is a call permission request about to be sent.
@@ -40,7 +43,7 @@ func (l *Ledger) AuthorizeRequest(ctx context.Context, a Ask) (Decision, error) 
 		}
 		var e *evaluation
 		d, e = l.decide(v, q, tx.Now())
-		if err := l.auditDecision(ctx, tx, &d, e, asked{Ask: a.ID, Purpose: a.Purpose, Actor: a.Actor}); err != nil || !d.Allow {
+		if err := l.auditDecision(ctx, tx, &d, e, asked{Ask: a.ID, Actor: a.Actor}); err != nil || !d.Allow {
 			return err
 		}
 		_, err = l.RecordTx(ctx, tx, Event{
@@ -60,8 +63,10 @@ func (l *Ledger) AuthorizeRequest(ctx context.Context, a Ask) (Decision, error) 
 func requestEvent(ask string) string { return "callctl/request/" + ask }
 
 // LinkRequest ties the provider's id of the message that carried a request to
-// the request, so that the reply that names it is known to answer it. Linking
-// the same twice is no error; an unknown ask is [ErrAskID].
+// the request, so that the reply that names it is known to answer it, and notes
+// that the provider took it: the provider's windows begin there, not when we asked
+// ourselves whether to send. Linking the same twice is no error; an unknown ask is
+// [ErrAskID].
 func (l *Ledger) LinkRequest(ctx context.Context, askID, providerMessageID string) error {
 	message := messageKey(providerMessageID)
 	if askID == "" || message == "" {
@@ -77,26 +82,83 @@ func (l *Ledger) LinkRequest(ctx context.Context, askID, providerMessageID strin
 			return fmt.Errorf("%w: the message carried another request", ErrAskID)
 		}
 		var subject string
-		err = tx.QueryRowContext(ctx, selectRequestSubject, event).Scan(&subject)
+		var business geo.E164
+		err = tx.QueryRowContext(ctx, selectRequestPair, event).Scan(&subject, &business)
 		if errors.Is(err, sql.ErrNoRows) {
 			return ErrAskID
 		}
 		if err != nil {
 			return fmt.Errorf("read request: %w", err)
 		}
-		payload := struct {
-			Request string `json:"request"`
-			Message string `json:"message"`
-		}{event, message}
-		index, err := tx.Append(ctx, audit.Record{Kind: "permission.request_sent", Subject: subject, Payload: payload})
+		if err := link(ctx, tx, subject, event, message); err != nil {
+			return err
+		}
+		user, err := l.addressOf(ctx, tx, subject)
 		if err != nil {
-			return fmt.Errorf("audit request: %w", err)
+			return err
 		}
-		if _, err := tx.ExecContext(ctx, insertRequestMessage, message, event, tx.Now().UnixMilli(), index); err != nil {
-			return fmt.Errorf("link request: %w", err)
-		}
-		return nil
+		_, err = l.RecordTx(ctx, tx, Event{
+			ID: "callctl/accepted/" + askID, Kind: Delivered, Pair: Pair{Business: business, User: user}, At: tx.Now(),
+			Auth: AuthSelf, Ref: message, Delivery: deliveryAccepted,
+		})
+		return err
 	})
+}
+
+func link(ctx context.Context, tx *audit.Tx, subject, event, message string) error {
+	payload := struct {
+		Request string `json:"request"`
+		Message string `json:"message"`
+	}{event, message}
+	index, err := tx.Append(ctx, audit.Record{Kind: "permission.request_sent", Subject: subject, Payload: payload})
+	if err != nil {
+		return fmt.Errorf("audit request: %w", err)
+	}
+	if _, err := tx.ExecContext(ctx, insertRequestMessage, message, event, tx.Now().UnixMilli(), index); err != nil {
+		return fmt.Errorf("link request: %w", err)
+	}
+	return nil
+}
+
+// The words of a Delivered event for a request that left: accepted is ours for the
+// provider's answer to the sending, sent is the provider's later word.
+const (
+	deliveryAccepted = "accepted"
+	deliverySent     = "sent"
+)
+
+// asked are the times of the permission requests that count against the limits of
+// a pack, in order. A request counts from when the provider took it, as far as
+// that is known, and else from when it was decided on; it may have been sent. What
+// was sent before the last connected call counts no more, where the pack resets by
+// one; the reset is dated to the beginning of the call, because the platform's
+// comes when it connects.
+func (h *history) asked(p *pack) []time.Time {
+	sent := make(map[string]time.Time)
+	for i := range h.events {
+		e := &h.events[i]
+		taken := e.Kind == Delivered && (e.Delivery == deliveryAccepted || e.Delivery == deliverySent)
+		if taken && e.Request != "" && e.At.After(sent[e.Request]) {
+			sent[e.Request] = e.At
+		}
+	}
+	var reset time.Time
+	if p.Requests.Reset {
+		for _, c := range h.calls() {
+			if c.outcome() == OutcomeConnected && c.began.After(reset) {
+				reset = c.began
+			}
+		}
+	}
+	var out []time.Time
+	for i := range h.events {
+		e := &h.events[i]
+		if at := latest(e.At, sent[e.ID]); e.Kind == Requested && !at.Before(reset) {
+			out = append(out, at)
+		}
+	}
+	slices.SortFunc(out, time.Time.Compare)
+	return out
 }
 
 // providerPrefix is the provider's name that ids in the ledger carry.
