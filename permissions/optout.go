@@ -1,106 +1,282 @@
 package permissions
 
 import (
-	_ "embed"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
-	"unicode"
-
-	"golang.org/x/text/cases"
-	"golang.org/x/text/unicode/norm"
 )
 
-//go:embed words/optout.json
-var optOutFile []byte
-
-// optOutWords recognises a message that withdraws consent. Short words count
-// only as the whole message; phrases about calls count anywhere in it, unless a
-// negation stands right before ("don't stop calling me"). Immutable.
-type optOutWords struct {
-	version   string
-	words     map[string]bool
-	phrases   [][]string
-	negations [][]string
+// Words recognises messages that withdraw consent, and those that ask for
+// messages again. Immutable and safe for concurrent use.
+//
+// A keyword such as STOP counts only as the whole message, with courtesies around
+// it or repeated; a phrase about calls counts anywhere, unless words before or
+// behind it turn it around ("don't stop calling me", "don't call it"). The words
+// themselves are documents: see [LoadWords].
+type Words struct {
+	version    string
+	whole      map[string][]*entry
+	resume     map[string][]*entry
+	phrases    *branch
+	courtesies map[string]bool
+	stops      map[string]bool // words that a request to stop is made of
+	calls      map[string]bool // words about calls
 }
 
-func loadOptOutWords(raw []byte) (*optOutWords, error) {
-	var doc struct {
-		Name, Version, Source     string
-		Words, Phrases, Negations []string
-	}
-	if err := json.Unmarshal(raw, &doc); err != nil {
-		return nil, fmt.Errorf("%w: opt-out words: %w", ErrPack, err)
-	}
-	o := &optOutWords{version: doc.Name + "@" + doc.Version, words: make(map[string]bool, len(doc.Words))}
-	for _, w := range doc.Words {
-		o.words[strings.Join(tokens(w), " ")] = true
-	}
-	for _, p := range doc.Phrases {
-		o.phrases = append(o.phrases, tokens(p))
-	}
-	for _, n := range doc.Negations {
-		o.negations = append(o.negations, tokens(n))
-	}
-	empty := func(ts []string) bool { return len(ts) == 0 }
-	if len(o.words) == 0 || o.words[""] || len(o.phrases) == 0 || slices.ContainsFunc(o.phrases, empty) || slices.ContainsFunc(o.negations, empty) {
-		return nil, fmt.Errorf("%w: opt-out words: empty list or empty entry", ErrPack)
-	}
-	return o, nil
+// entry is a listed keyword or phrase.
+type entry struct {
+	id       string // language/its-words: names the entry in the audit
+	language string
+	channels Channels
+	exact    string    // its words with their accents; "" when these say nothing
+	negated  []*branch // what stands before it, if it turns it around; last word first
+	unless   []*branch // what stands behind it, if it turns it around
 }
 
-// match says whether text withdraws consent to be called.
-func (o *optOutWords) match(text string) bool {
-	said := tokens(text)
-	if o.words[strings.Join(said, " ")] {
+// branch is a node of a tree of phrases, by their words.
+type branch struct {
+	next    map[string]*branch
+	ends    bool     // a phrase ends here
+	entries []*entry // that the phrase is, in the tree of entries
+}
+
+// meaning is what a message says about consent. The zero value is nothing.
+type meaning struct {
+	channels Channels // what it ends, "" for nothing
+	resume   bool     // it asks for messages again; calls are not concerned
+	review   bool     // it may have been meant to end something: a person should read it
+	word     string   // ids of the entries that it was read from, joined by "+"; never its text
+}
+
+// The bounds within which a message is compared as a whole. What is longer is no
+// keyword with courtesies around it.
+const (
+	maxWhole    = 24 // words
+	maxCourtesy = 4  // words of one courtesy
+	maxRepeated = 3  // words of a keyword that is said again and again
+)
+
+// Version names the documents that the words are from, such as
+// "optout@2026-11-22", joined by "+"; the audit cites it.
+func (w *Words) Version() string { return w.version }
+
+// read says what a message means. It takes time linear in the text.
+func (w *Words) read(text string) meaning {
+	said := tokenize(text)
+	if len(said) == 0 {
+		return meaning{}
+	}
+	if m, ok := w.readWhole(said); ok {
+		return m
+	}
+	m := w.readPhrases(said)
+	if m.channels == "" && !m.review {
+		m.review = w.suspicious(said)
+	}
+	return m
+}
+
+// readWhole compares the whole message with the keywords.
+func (w *Words) readWhole(said []token) (meaning, bool) {
+	once := unrepeated(said)
+	if len(once) > maxWhole {
+		return meaning{}, false
+	}
+	for _, e := range w.resume[join(once)] {
+		if e.spelled(once) {
+			return meaning{resume: true, word: e.id}, true
+		}
+	}
+	if m, ok := w.keyword(once); ok {
+		return m, true
+	}
+	kept := unrepeated(w.withoutCourtesies(once))
+	if len(kept) == 0 || len(kept) == len(once) {
+		return meaning{}, false
+	}
+	return w.keyword(kept)
+}
+
+// keyword looks words up among those that end something.
+func (w *Words) keyword(said []token) (m meaning, found bool) {
+	m.take(w.whole[join(said)], said)
+	if m.channels != "" {
+		m.review = false
+	}
+	return m, m.channels != "" || m.review
+}
+
+// take widens the meaning by the entries that words are. One that counts with its
+// accents only, and was typed without any, is for a person to judge.
+func (m *meaning) take(entries []*entry, said []token) {
+	for _, e := range entries {
+		switch {
+		case e.spelled(said):
+			m.add(e)
+		case plain(said):
+			m.review = true
+		}
+	}
+}
+
+// readPhrases looks for phrases anywhere. The longest at a place is meant there,
+// and the widest of all that are meant counts.
+func (w *Words) readPhrases(said []token) meaning {
+	var m meaning
+	for i := 0; i < len(said) && m.channels != ChannelsAll; i++ {
+		entries, to := w.phrases.longest(said, i)
+		switch {
+		case entries == nil:
+		case slices.ContainsFunc(entries, func(e *entry) bool { return e.turned(said, i, to) }):
+			m.review = true
+		default:
+			m.take(entries, said[i:to])
+		}
+	}
+	if m.channels != "" {
+		m.review = false
+	}
+	return m
+}
+
+// longest finds the longest phrase that begins at a word and lies within one
+// sentence; entries is nil when there is none. A comma may be in it, but not right
+// behind its first word: "No, calls are fine" is not "no calls".
+func (b *branch) longest(said []token, from int) (entries []*entry, to int) {
+	for n := from; n < len(said); n++ {
+		if g := said[n].gap; n > from && (g == gapSentence || g == gapClause && n == from+1) {
+			break
+		}
+		if b = b.next[said[n].bare]; b == nil {
+			break
+		}
+		if b.ends {
+			entries, to = b.entries, n+1
+		}
+	}
+	return entries, to
+}
+
+// suspicious says whether a message that no rule knows may all the same ask to
+// be left alone: it speaks of stopping and of calls, or has a keyword as one of
+// its sentences.
+func (w *Words) suspicious(said []token) bool {
+	stop, call := false, false
+	for _, t := range said {
+		stop = stop || w.stops[t.bare]
+		call = call || w.calls[t.bare]
+	}
+	if stop && call {
 		return true
 	}
-	for i := range said {
-		for _, phrase := range o.phrases {
-			if hasPrefix(said[i:], phrase) && !o.negated(said[:i]) {
+	for from := 0; from < len(said); {
+		to := from + 1
+		for to < len(said) && said[to].gap == gapNone {
+			to++
+		}
+		if to-from <= maxWhole {
+			if _, found := w.keyword(said[from:to]); found {
 				return true
 			}
 		}
+		from = to
 	}
 	return false
 }
 
-// negated says whether the words before a phrase turn it around.
-func (o *optOutWords) negated(before []string) bool {
-	for _, n := range o.negations {
-		if len(n) <= len(before) && slices.Equal(before[len(before)-len(n):], n) {
-			return true
+// withoutCourtesies cuts courtesies off both ends.
+func (w *Words) withoutCourtesies(said []token) []token {
+	for cut := true; cut; {
+		cut = false
+		for n := min(maxCourtesy, len(said)); n > 0 && !cut; n-- {
+			switch {
+			case w.courtesies[join(said[:n])]:
+				said, cut = said[n:], true
+			case w.courtesies[join(said[len(said)-n:])]:
+				said, cut = said[:len(said)-n], true
+			}
 		}
 	}
-	return false
+	return said
 }
 
-func hasPrefix(said, phrase []string) bool {
-	return len(said) >= len(phrase) && slices.Equal(said[:len(phrase)], phrase)
+// add widens the meaning by an entry.
+func (m *meaning) add(e *entry) {
+	switch {
+	case m.channels == e.channels || m.channels == ChannelsAll:
+		return
+	case m.channels == "" || e.channels == ChannelsAll:
+		m.channels, m.word = e.channels, e.id
+	default:
+		m.channels, m.word = ChannelsAll, m.word+"+"+e.id
+	}
 }
 
-// tokens splits text into words for comparison: compatibility forms, case and
-// Latin accents are folded, apostrophes vanish (don't is dont), and whatever else
-// is no letter, mark or digit separates words.
-func tokens(text string) []string {
-	folded := cases.Fold().String(norm.NFKD.String(text))
-	var b strings.Builder
-	for _, r := range norm.NFKD.String(folded) {
-		switch {
-		case firstDiacritic <= r && r <= lastDiacritic, strings.ContainsRune("'’‘ʼ`´", r), unicode.Is(unicode.Cf, r):
-			// Dropped: "arrêt" is "arret", and the dot that folding leaves on "İ".
-		case unicode.IsLetter(r), unicode.IsMark(r), unicode.IsDigit(r):
-			b.WriteRune(r)
-		default:
-			b.WriteByte(' ')
+// spelled says whether words that are the entry's apart from accents are so with them.
+func (e *entry) spelled(said []token) bool {
+	if e.exact == "" {
+		return true
+	}
+	words := make([]string, len(said))
+	for i, t := range said {
+		words[i] = t.exact
+	}
+	return strings.Join(words, " ") == e.exact
+}
+
+// turned says whether the words around a phrase turn it around.
+func (e *entry) turned(said []token, from, to int) bool {
+	before := func(b *branch) bool {
+		for n := from; n > 0 && said[n].gap == gapNone; n-- {
+			if b = b.next[said[n-1].bare]; b == nil || b.ends {
+				break
+			}
+		}
+		return b != nil && b.ends
+	}
+	behind := func(b *branch) bool {
+		for n := to; n < len(said) && said[n].gap < gapClause; n++ {
+			if b = b.next[said[n].bare]; b == nil || b.ends {
+				break
+			}
+		}
+		return b != nil && b.ends
+	}
+	return slices.ContainsFunc(e.negated, before) || slices.ContainsFunc(e.unless, behind)
+}
+
+// unrepeated is a message without the repetition that it consists of ("stop stop
+// stop"), and with the letters joined that stand alone ("S T O P").
+func unrepeated(said []token) []token {
+	for n := 1; n <= min(maxRepeated, len(said)/2); n++ {
+		if len(said)%n == 0 && periodic(said, n) {
+			return said[:n]
 		}
 	}
-	return strings.Fields(b.String())
+	if len(said) > maxWhole || slices.ContainsFunc(said, func(t token) bool { return len(t.bare) != 1 }) {
+		return said
+	}
+	word := strings.ReplaceAll(join(said), " ", "")
+	return []token{{bare: word, exact: word}}
 }
 
-// The Unicode block Combining Diacritical Marks.
-const (
-	firstDiacritic = '\u0300'
-	lastDiacritic  = '\u036F'
-)
+func periodic(said []token, n int) bool {
+	for i := n; i < len(said); i++ {
+		if said[i].bare != said[i-n].bare {
+			return false
+		}
+	}
+	return true
+}
+
+// plain says whether words were typed without any accent.
+func plain(said []token) bool {
+	return !slices.ContainsFunc(said, func(t token) bool { return t.bare != t.exact })
+}
+
+func join(said []token) string {
+	words := make([]string, len(said))
+	for i, t := range said {
+		words[i] = t.bare
+	}
+	return strings.Join(words, " ")
+}
