@@ -33,13 +33,16 @@ func TestScalarTime(t *testing.T) {
 		"2025-12-31T16:00:00+08:00":   second,
 		"2025-12-31T16:00:00.00+0800": second,
 		"2025-12-31T08:00:00.00":      second,
+		"1767168000000":               second, // milliseconds
+		"1767168000017":               second.Add(17 * time.Millisecond),
+		"253402300799":                time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
 	} {
 		at, err := text.Time()
 		require.NoError(t, err, text)
 		require.Equal(t, want, at, text)
 	}
 	for _, text := range []provider.Scalar{
-		"1767168000000", // milliseconds
+		"1767168000000000", // microseconds
 		"0", "-5", "1e300", "NaN", "tomorrow", "2025-13-31T08:00:00Z", "{}", "[1767168000]", "true", "0x6955",
 	} {
 		_, err := text.Time()

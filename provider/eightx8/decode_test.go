@@ -2,7 +2,10 @@ package eightx8_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +14,6 @@ import (
 
 	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/provider"
-	"github.com/callctl/callctl/provider/eightx8"
 )
 
 const reply = "inbound_call_permission_reply.json"
@@ -47,61 +49,6 @@ func granted() permissions.Event {
 	}
 }
 
-func TestDecodePermissionReplySample(t *testing.T) {
-	require.Equal(t, provider.Delivery{Facts: []permissions.Event{granted()}}, decode(t, fixture(t, reply)))
-}
-
-func TestDecodeTextSample(t *testing.T) {
-	cfg := config()
-	cfg.Channel = textChannel
-	a, err := eightx8.New(cfg)
-	require.NoError(t, err)
-	delivery, err := a.Decode(fixture(t, "inbound_text.json"), permissions.AuthBearer)
-	require.NoError(t, err)
-	require.Equal(t, provider.Delivery{Facts: []permissions.Event{{
-		ID:      "8x8/9e09ac86-bd74-5465-851d-1eb5a5fdbb9a",
-		Kind:    permissions.Messaged,
-		Pair:    permissions.Pair{Business: business, User: user},
-		At:      time.Date(2016, 1, 1, 14, 34, 56, 17_000_000, time.UTC),
-		Account: "acme",
-		Auth:    permissions.AuthBearer,
-		Text:    "Test message",
-		Ref:     "777a57f4-bd74-eb11-851d-00155d9fer55",
-	}}}, delivery)
-}
-
-// Every other sample of the pages is known by its name and is no error.
-func TestDecodeSamples(t *testing.T) {
-	paths, err := filepath.Glob(filepath.Join("testdata", "*_*.json"))
-	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(paths), 21)
-	for _, path := range paths {
-		name := filepath.Base(path)
-		if name == reply || name == "inbound_text.json" {
-			continue
-		}
-		delivery := decode(t, fixture(t, name))
-		require.Empty(t, delivery.Facts, name)
-		require.Empty(t, delivery.Calls, name)
-		want := "event:template_status_update"
-		switch kind, _, _ := strings.Cut(name, "_"); {
-		case kind == "account":
-			want = "event:account_update"
-		case kind == "quality":
-			want = "event:phone_number_quality_update"
-		case name == "inbound_flow_reply.json":
-			want = "interactive:nfmReply"
-		case name == "template_category.json":
-			want = "event:template_category_update"
-		case name == "template_correct_category.json":
-			want = "event:template_correct_category_detection"
-		case name == "template_quality.json":
-			want = "event:template_quality_update"
-		}
-		require.Equal(t, []string{want}, delivery.Unknown, name)
-	}
-}
-
 func TestDecodeReplyVariants(t *testing.T) {
 	with := func(change func(*permissions.Event)) permissions.Event {
 		fact := granted()
@@ -134,6 +81,11 @@ func TestDecodeReplyVariants(t *testing.T) {
 		"msisdn as a number":   {[]string{`"+12025550023"`, `12025550023`}, granted()},
 		"version 2, no msisdn": {[]string{`"msisdn": "+12025550023",`, ``}, granted()},
 		"automatic":            {[]string{`"user_action"`, `"automatic"`}, with(func(e *permissions.Event) { e.Automatic = true })},
+		"source unsaid":        {[]string{`"user_action"`, `""`}, with(func(e *permissions.Event) { e.Automatic = true })},
+		"expiry in ms":         {[]string{`"2026-01-23T06:51:55.00Z"`, `1769151115000`}, granted()},
+		"expiry in s":          {[]string{`"2026-01-23T06:51:55.00Z"`, `"1769151115"`}, granted()},
+		"number of no country": {[]string{`"+12025550023"`, `"+99912345678"`}, with(func(e *permissions.Event) { e.Pair.User = "+99912345678" })},
+		"number too short":     {[]string{`"+12025550023"`, `"+12"`}, granted()}, // channelUserId names the user
 		"reply to a request": {
 			[]string{`"type": "Interactive"`, `"replyToUmid": "777a57f4", "type": "interactive"`},
 			with(func(e *permissions.Event) { e.Ref = "777a57f4" }),
@@ -159,18 +111,19 @@ func TestDecodeReplyVariants(t *testing.T) {
 // An accept of which anything that bears on the grant cannot be read is no grant.
 func TestDecodeNoGrantFromUnreadableAccept(t *testing.T) {
 	for _, tc := range []struct{ old, replacement, unknown string }{
-		{`"accept"`, `"yes"`, "malformed:callPermissionReply.response"},
-		{`"accept"`, `true`, "malformed:callPermissionReply.response"},
-		{`"2026-01-23T06:51:55.00Z"`, `"never"`, "malformed:callPermissionReply.expirationTimestamp"},
-		{`"2026-01-23T06:51:55.00Z"`, `1769151115000`, "malformed:callPermissionReply.expirationTimestamp"},
-		{`"2026-01-22T22:51:55.00Z"`, `"today"`, "malformed:timestamp"},
-		{`"timestamp": "2026-01-22T22:51:55.00Z",`, ``, "malformed:timestamp"},
-		{`"isPermanent": false`, `"isPermanent": "perhaps"`, "malformed:callPermissionReply.isPermanent"},
-		{`"umid": "2b1e044d-6fce-4a11-8962-b39900a755c1",`, ``, "malformed:umid"},
-		{`"type": "callPermissionReply"`, `"type": "buttonReply"`, "malformed:content"},
+		{`"accept"`, `"yes"`, "response:yes"},
+		{`"accept"`, `true`, "response:true"},
+		{`"accept"`, `{"accept":1}`, "malformed:callPermissionReply.response"},
+		{`"2026-01-23T06:51:55.00Z"`, `"never"`, "malformed:callPermissionReply.expiration_timestamp"},
+		{`"2026-01-23T06:51:55.00Z"`, `1769151115000000`, "malformed:callPermissionReply.expiration_timestamp"},
+		{`"2026-01-22T22:51:55.00Z"`, `"today"`, "malformed:message.timestamp"},
+		{`"timestamp": "2026-01-22T22:51:55.00Z",`, ``, "malformed:message.timestamp"},
+		{`"isPermanent": false`, `"isPermanent": "perhaps"`, "malformed:callPermissionReply.is_permanent"},
+		{`"umid": "2b1e044d-6fce-4a11-8962-b39900a755c1",`, ``, "malformed:message.id"},
+		{`"type": "callPermissionReply"`, `"type": "buttonReply"`, "malformed:message.text"},
 		{`"type": "callPermissionReply"`, `"type": "shoppingCart"`, "interactive:shoppingCart"},
-		{`"type": "Interactive"`, `"type": "Location"`, "type:Location"},
-		{`"type": "Interactive"`, `"type": "None"`, "type:None"},
+		{`"type": "Interactive"`, `"type": "Poll"`, "type:poll"},
+		{`"type": "Interactive"`, `"type": "None"`, "type:none"},
 		{`"channel": "whatsapp"`, `"channel": "viber"`, "channel:viber"},
 		{`"channelId": "` + channel + `"`, `"channel_id": "x"`, "malformed:recipient.channelId"},
 		{`"user": {`, `"guest": {`, "malformed:user"},
@@ -207,36 +160,54 @@ func TestDecodeRejectAlwaysCounts(t *testing.T) {
 	}
 }
 
-// A button may say what it likes: its title is a message and no grant.
+// A button may say what it likes: its title is a message, may show willingness, and
+// is no grant.
 func TestDecodeTapsAreMessages(t *testing.T) {
-	const sample = `"type": "nfmReply",`
-	for _, tc := range []struct{ tapped, text string }{
-		{`"type": "button_reply", "button_reply": {"id": "1", "title": "Allow calls"},`, "Allow calls"},
-		{`"type": "buttonReply", "buttonReply": {"id": "1", "title": "Allow calls"},`, "Allow calls"},
-		{`"type": "button_reply", "button_reply": {"id": "allow"},`, "allow"},
-		{`"type": "list_reply", "list_reply": {"id": "1", "title": "Stop calls", "description": "d"},`, "Stop calls"},
-		{`"type": "listReply", "listReply": {"id": "1", "title": "Stop calls"},`, "Stop calls"},
-	} {
-		delivery := decode(t, edit(t, "inbound_flow_reply.json", sample, tc.tapped))
-		require.Len(t, delivery.Facts, 1, tc.tapped)
-		require.Equal(t, permissions.Messaged, delivery.Facts[0].Kind)
-		require.Equal(t, tc.text, delivery.Facts[0].Text)
+	const flow = `"type": "nfmReply",`
+	tap := func(tapped string) []byte { return edit(t, "inbound_flow_reply.json", flow, tapped) }
+	typed := func(kind, content string) []byte {
+		return edit(t, "inbound_text.json", `"Text"`, kind, textChannel, channel, `"text": "Test message"`, content)
 	}
-	template := edit(t, "inbound_text.json", `"Text"`, `"Buttons"`, textChannel, channel, `"Test message"`, `"Allow calls"`)
-	require.Equal(t, permissions.Messaged, decode(t, template).Facts[0].Kind)
-	empty := edit(t, "inbound_text.json", textChannel, channel, `"Test message"`, `""`)
-	require.Equal(t, []string{"malformed:content"}, decode(t, empty).Unknown)
+	for _, tc := range []struct {
+		raw     []byte
+		text    string
+		willing bool
+	}{
+		{tap(`"type": "button_reply", "button_reply": {"id": "1", "title": "Allow calls"},`), "Allow calls", true},
+		{tap(`"type": "buttonReply", "buttonReply": {"id": "1", "title": "Allow calls"},`), "Allow calls", true},
+		{tap(`"type": "button_reply", "button_reply": {"id": "1", "title": "Not now"},`), "Not now", false},
+		{tap(`"type": "button_reply", "button_reply": {"id": "allow_calls"},`), "allow_calls", true},
+		{tap(`"type": "list_reply", "list_reply": {"id": "1", "title": "Stop calls", "description": "d"},`), "Stop calls", false},
+		{tap(`"type": "listReply", "listReply": {"id": "1", "title": "Stop calls"},`), "Stop calls", false},
+		{typed(`"Buttons"`, `"text": "Allow calls"`), "Allow calls", true},
+		{typed(`"Buttons"`, `"text": "Yes", "payload": "ALLOW_CALLS"`), "Yes", true},
+		{typed(`"Text"`, `"text": "Allow calls"`), "Allow calls", false},
+		{typed(`"Image"`, `"url": "https://example.com/i", "text": "stop calls"`), "stop calls", false},
+		{typed(`"Image"`, `"image": {"caption": "stop calls"}`), "stop calls", false},
+		{typed(`"File"`, `"file": {"text": "stop calls"}`), "stop calls", false},
+	} {
+		got := decode(t, tc.raw)
+		require.Empty(t, got.Unknown)
+		require.Equal(t, permissions.Messaged, got.Facts[0].Kind)
+		require.Equal(t, tc.text, got.Facts[0].Text)
+		require.Len(t, got.Facts, map[bool]int{true: 2, false: 1}[tc.willing], tc.text)
+		if tc.willing {
+			require.Equal(t, permissions.Willing, got.Facts[1].Kind)
+			require.Equal(t, "8x8/willing/"+strings.TrimPrefix(got.Facts[0].ID, "8x8/"), got.Facts[1].ID)
+		}
+	}
+	require.Equal(t, []string{"malformed:message.text"}, decode(t, typed(`"Text"`, `"text": ""`)).Unknown)
+	require.Equal(t, provider.Delivery{}, decode(t, typed(`"Location"`, `"location": {"name": "stop calls"}`)))
+	odd := decode(t, typed(`"Poll"`, `"text": "stop calls"`))
+	require.Equal(t, []string{"type:poll"}, odd.Unknown)
+	require.Equal(t, "stop calls", odd.Facts[0].Text, "an opt-out counts in a kind of message that nobody knows")
 }
 
-func TestDecodeDeliveryReport(t *testing.T) {
-	report := `{"version":9,"namespace":"ChatApps","eventType":"outbound_message_status_changed","payload":{"umid":"u",
-		"subAccountId":"SubAccount-1","channel":"whatsapp","user":{"msisdn":"+12025550023"},
-		"status":{"state":"delivered","timestamp":"2026-01-22T22:51:55.00Z"}}}`
-	require.Equal(t, provider.Delivery{Unknown: []string{"event:outbound_message_status_changed"}}, decode(t, []byte(report)))
+func TestDecodeEventsByName(t *testing.T) {
 	voice := `{"namespace":"VOICE","eventType":"SESSION_SUMMARY","version":5,"payload":{"sessionId":"s"}}`
 	require.Equal(t, []string{"event:SESSION_SUMMARY"}, decode(t, []byte(voice)).Unknown)
 
-	_, err := account(t).Decode([]byte(strings.Replace(report, "SubAccount-1", "SubAccount-2", 1)), permissions.AuthBearer)
+	_, err := account(t).Decode(edit(t, "receipts/delivered.json", "SubAccount-1", "SubAccount-2"), permissions.AuthBearer)
 	require.ErrorIs(t, err, provider.ErrWrongAccount)
 }
 
@@ -272,10 +243,14 @@ func TestDecodeRefusesWhatIsNoJSON(t *testing.T) {
 // Whatever arrives, Decode keeps its promises: an error of a known kind and
 // nothing else, or a fact that the ledger can hold, or a name.
 func FuzzDecode(f *testing.F) {
-	paths, err := filepath.Glob(filepath.Join("testdata", "*_*.json"))
-	require.NoError(f, err)
-	for _, path := range paths {
-		f.Add(fixture(f, filepath.Base(path)))
+	for _, folder := range []string{"*.json", "users/*.json", "receipts/*.json"} {
+		paths, err := filepath.Glob(filepath.Join("testdata", folder))
+		require.NoError(f, err)
+		for _, path := range paths {
+			raw, err := os.ReadFile(path)
+			require.NoError(f, err)
+			f.Add(raw)
+		}
 	}
 	a := account(f)
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -286,9 +261,15 @@ func FuzzDecode(f *testing.F) {
 			require.Zero(t, delivery)
 			return
 		}
-		require.Equal(t, 1, len(delivery.Facts)+len(delivery.Unknown))
 		for _, name := range delivery.Unknown {
-			require.Regexp(t, `^[a-z]+:[A-Za-z0-9_.-]+$`, name)
+			require.Regexp(t, `^[a-z]+:[A-Za-z0-9_.-]+(@[a-z_]+\.[0-9]+)?$`, name)
+		}
+		for _, n := range delivery.Notices {
+			require.NotEmpty(t, strings.TrimPrefix(n.ID, "8x8/"))
+			require.NotEmpty(t, n.Kind)
+			require.EqualValues(t, business, n.Business)
+			require.False(t, n.At.IsZero())
+			require.True(t, n.Kind != permissions.Restriction || n.Type != "")
 		}
 		for _, fact := range delivery.Facts {
 			require.NotEmpty(t, strings.TrimPrefix(fact.ID, "8x8/"))
@@ -296,8 +277,37 @@ func FuzzDecode(f *testing.F) {
 			require.True(t, ok)
 			require.Equal(t, fact.Pair.User, again)
 			require.False(t, fact.At.IsZero())
-			require.Contains(t, []permissions.EventKind{permissions.Granted, permissions.Declined, permissions.Messaged}, fact.Kind)
+			require.Contains(t, []permissions.EventKind{
+				permissions.Granted, permissions.Declined, permissions.Messaged, permissions.Willing, permissions.Delivered,
+				permissions.IDChanged, permissions.MessagesStopped, permissions.MessagesResumed,
+			}, fact.Kind)
 			require.False(t, fact.Permanent && (!fact.Expires.IsZero() || fact.Kind != permissions.Granted))
+			require.True(t, fact.Kind != permissions.Granted || accepts(raw), "no grant without an accept")
 		}
 	})
+}
+
+// accepts tells whether a JSON text holds an object whose response is accept, by
+// other means than the decoder's.
+func accepts(raw []byte) bool {
+	var v any
+	if json.Unmarshal(raw, &v) != nil {
+		return false
+	}
+	var look func(v any) bool
+	look = func(v any) bool {
+		switch v := v.(type) {
+		case map[string]any:
+			for key, inner := range v {
+				word, _ := inner.(string)
+				if strings.EqualFold(key, "response") && strings.EqualFold(strings.TrimSpace(word), "accept") || look(inner) {
+					return true
+				}
+			}
+		case []any:
+			return slices.ContainsFunc(v, look)
+		}
+		return false
+	}
+	return look(v)
 }

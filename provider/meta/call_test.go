@@ -1,13 +1,12 @@
 package meta_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/callctl/callctl/provider"
+	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/sipbridge"
 )
 
@@ -55,9 +54,84 @@ func TestDecodeCalls(t *testing.T) {
 				want.User = user
 			}
 			delivery := decode(t, fixture(t, "calls/"+name+".json"))
-			require.Equal(t, provider.Delivery{Calls: []sipbridge.Event{want}}, delivery)
+			require.Equal(t, []sipbridge.Event{want}, delivery.Calls)
+			require.Empty(t, delivery.Unknown)
+			require.Equal(t, reported(name, want), delivery.Facts)
 		})
 	}
+}
+
+// reported is the fact that a sample of a call carries beside its event.
+func reported(sample string, e sipbridge.Event) []permissions.Event {
+	outcomes := map[string]permissions.Outcome{
+		"status_accepted": permissions.OutcomeConnected, "status_rejected": permissions.OutcomeRejected,
+		"terminate_completed": permissions.OutcomeConnected, "terminate_strings": permissions.OutcomeConnected,
+		"terminate_unanswered": permissions.OutcomeUnanswered, "terminate_failed": permissions.OutcomeFailed,
+	}
+	outcome, ok := outcomes[sample]
+	if !ok {
+		return nil
+	}
+	fact := permissions.Event{
+		ID: "meta/call/" + string(e.Kind) + "/" + wacid, Kind: permissions.Reported, At: e.At,
+		Pair: permissions.Pair{Business: business, User: user}, Account: "acme", Auth: permissions.AuthHMAC,
+		CallID: e.Opaque, Ref: wacid, Outcome: outcome, Inbound: e.Direction == sipbridge.UserInitiated,
+	}
+	if len(e.Codes) > 0 {
+		fact.Code = e.Codes[0]
+	}
+	return []permissions.Event{fact}
+}
+
+// What a terminate says of a call depends on whether it was picked up and on whose
+// call it was; what cannot be told is named and is no unanswered call.
+func TestDecodeReports(t *testing.T) {
+	const unanswered, failed = "calls/terminate_unanswered.json", "calls/terminate_failed.json"
+	for _, tc := range []struct {
+		fixture, old, replacement string
+		outcome                   permissions.Outcome
+		inbound                   bool
+		code                      int
+		unknown                   []string
+	}{
+		{unanswered, `"direction": "BUSINESS_INITIATED"`, `"direction": "USER_INITIATED"`, permissions.OutcomeUnanswered, true, 0, nil},
+		{unanswered, `"direction": "BUSINESS_INITIATED",`, ``, "", false, 0, []string{"malformed:call.direction@0.0.calls.0"}},
+		{unanswered, `"direction": "BUSINESS_INITIATED"`, `"biz_opaque_callback_data": "c"`, permissions.OutcomeUnanswered, false, 0, nil},
+		{unanswered, `"COMPLETED"`, `"CANCELLED"`, "", false, 0, []string{"status:cancelled@0.0.calls.0"}},
+		{unanswered, `"to": "14085551234",`, ``, "", false, 0, []string{"malformed:call.user@0.0.calls.0"}},
+		{unanswered, `"status": "COMPLETED"`, `"status": "COMPLETED", "start_time": "1671644940"`, permissions.OutcomeConnected, false, 0, nil},
+		{unanswered, `"status": "COMPLETED"`, `"status": "FAILED"`, permissions.OutcomeFailed, false, 0, nil},
+		{unanswered, `"status": "COMPLETED"`, `"errors": [{"code": 138006}]`, permissions.OutcomeRefused, false, 138006, nil},
+		{failed, `"code": 138021`, `"code": 138006`, permissions.OutcomeRefused, true, 138006, nil},
+	} {
+		got := decode(t, edit(t, tc.fixture, tc.old, tc.replacement))
+		require.Len(t, got.Calls, 1, "the bridge hears of it all the same")
+		require.Equal(t, tc.unknown, got.Unknown)
+		if tc.outcome == "" {
+			require.Empty(t, got.Facts)
+			continue
+		}
+		require.Len(t, got.Facts, 1)
+		fact := got.Facts[0]
+		require.Equal(t, tc.outcome, fact.Outcome, tc.replacement)
+		require.Equal(t, tc.inbound, fact.Inbound)
+		require.Equal(t, tc.code, fact.Code)
+	}
+}
+
+// A failure that is our number's fault is a notice about the number.
+func TestDecodeNumberFaults(t *testing.T) {
+	got := decode(t, edit(t, "calls/terminate_failed.json", `"code": 138021`, `"code": "138014"`))
+	require.Equal(t, []permissions.Notice{{
+		ID: "meta/unable/138014/" + wacid, Kind: permissions.Unable, Business: business, Account: "acme",
+		At: time.Unix(1671644944, 0).UTC(), Auth: permissions.AuthHMAC, Code: 138014, Type: "calling disabled for low quality",
+	}}, got.Notices)
+	require.Len(t, got.Facts, 1)
+
+	got = decode(t, []byte(inMessages(`,"errors":[{"code":131044},{"code":130429}]`)))
+	require.Len(t, got.Notices, 1)
+	require.Equal(t, 131044, got.Notices[0].Code)
+	require.Equal(t, []string{"error:130429@0.0"}, got.Unknown)
 }
 
 func TestDecodeCallVariants(t *testing.T) {
@@ -73,11 +147,12 @@ func TestDecodeCallVariants(t *testing.T) {
 		{"calls/status_ringing.json", `"RINGING"`, `"HELD"`, "status:held"},
 		{"calls/status_ringing.json", `"id": "wacid`, `"ID_": "wacid`, "malformed:status.id"},
 		{"calls/status_ringing.json", `"type": "call"`, `"type": "message"`, "status:ringing"},
+		{"calls/status_ringing.json", `"RINGING"`, `{}`, "status:unreadable"},
 		{end, `"event": "terminate"`, `"event": ""`, "event:unreadable"},
 	} {
 		delivery := decode(t, edit(t, tc.fixture, tc.old, tc.replacement))
 		require.Empty(t, delivery.Calls, tc.replacement)
-		require.Equal(t, []string{tc.unknown}, delivery.Unknown)
+		require.Equal(t, []string{tc.unknown}, unplaced(delivery.Unknown))
 	}
 	// A terminate is never lost to an unreadable time, and a status without type
 	// in the calls field is a call's.
@@ -90,14 +165,4 @@ func TestDecodeCallVariants(t *testing.T) {
 	require.Equal(t, user, decode(t, edit(t, end, `"from": "15551441906"`, `"from": "17015558857"`)).Calls[0].User)
 	require.Equal(t, user, decode(t, edit(t, offer, `"to": "15551441906"`, `"to": "17015558857"`)).Calls[0].User)
 	require.Equal(t, user, decode(t, edit(t, offer, `"from": "14085551234"`, `"from": ""`)).Calls[0].User)
-}
-
-// Message statuses are known by name only, wherever a word is the same.
-func TestDecodeMessageStatuses(t *testing.T) {
-	for _, word := range []string{"sent", "delivered", "read", "failed", "accepted"} {
-		raw := fmt.Sprintf(`{"object":"whatsapp_business_account","entry":[{"changes":[{"field":"messages","value":{
-			"metadata":{"phone_number_id":%q},"statuses":[{"id":"wamid.X","status":%q,"timestamp":"1767168000",
-			"recipient_id":"14085551234"}]}}]}]}`, numberID, word)
-		require.Equal(t, provider.Delivery{Unknown: []string{"status:" + word}}, decode(t, []byte(raw)))
-	}
 }

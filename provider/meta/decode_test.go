@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -50,17 +52,30 @@ func TestDecodeNamesWhatItDoesNotKnow(t *testing.T) {
 		`{"object":"whatsapp_business_account","entry":[{"changes":[{"field":"messages","value":{}}]}]}`: "malformed:messages.metadata",
 		`{"object":"whatsapp_business_account","entry":[{"changes":[{"field":"calls","value":[]}]}]}`:    "malformed:calls.metadata",
 		inMessages(``): "empty:messages",
-		inMessages(`,"errors":[{"code":130429}]`):                                           "error:130429",
-		inMessages(`,"messages":[{"from":"14085551234","id":"wamid.1","type":"reaction"}]`): "type:reaction",
-		inMessages(`,"messages":[{"from":"x","id":"wamid.1","type":"text"}]`):               "malformed:message.from",
-		inMessages(`,"messages":[{"from":"14085551234","id":"wamid.1","type":"text"}]`):     "malformed:message.text",
-		inMessages(`,"messages":["text"]`):                                                  "malformed:message.type",
-		inMessages(`,"statuses":[{}]`):                                                      "malformed:status",
-		inMessages(`,"calls":[null]`):                                                       "malformed:call.id",
+		inMessages(`,"errors":[{"code":130429}]`):                                              "error:130429",
+		inMessages(`,"messages":[{"from":"14085551234","id":"wamid.1","type":"unsupported"}]`): "type:unsupported",
+		inMessages(`,"messages":[{"from":"x","id":"wamid.1","type":"text"}]`):                  "malformed:message.from",
+		inMessages(`,"messages":[{"from":"14085551234","id":"wamid.1","type":"text"}]`):        "malformed:message.text",
+		inMessages(`,"messages":["text"]`):                                                     "malformed:message.type",
+		inMessages(`,"statuses":[{}]`):                                                         "malformed:status",
+		inMessages(`,"calls":[null]`):                                                          "malformed:call.id",
 	} {
-		require.Equal(t, provider.Delivery{Unknown: []string{want}}, decode(t, []byte(raw)), raw)
+		got := decode(t, []byte(raw))
+		got.Unknown = unplaced(got.Unknown)
+		require.Equal(t, provider.Delivery{Unknown: []string{want}}, got, raw)
 	}
-	require.Equal(t, []string{"malformed:messages", "empty:messages"}, decode(t, []byte(inMessages(`,"messages":{}`))).Unknown)
+	require.Equal(t, []string{"malformed:messages@0.0", "empty:messages@0.0"},
+		decode(t, []byte(inMessages(`,"messages":{}`))).Unknown)
+}
+
+// unplaced are the names without their places.
+func unplaced(names []string) []string {
+	var all []string
+	for _, name := range names {
+		word, _, _ := strings.Cut(name, "@")
+		all = append(all, word)
+	}
+	return all
 }
 
 // inMessages is a body whose only change is ours, with more members of its value.
@@ -94,7 +109,7 @@ func TestDecodeOtherAccounts(t *testing.T) {
 	}
 
 	delivery := decode(t, []byte(bodyOf(change("messages", "999", text(1)), change("messages", numberID, text(2)))))
-	require.Equal(t, []string{"foreign:messages"}, delivery.Unknown)
+	require.Equal(t, []string{"foreign:messages@0.0"}, delivery.Unknown)
 	require.Len(t, delivery.Facts, 1)
 	require.Equal(t, "meta/wamid.2", delivery.Facts[0].ID)
 
@@ -122,11 +137,11 @@ func TestDecodeBatchWithPoison(t *testing.T) {
 	random := rand.New(rand.NewPCG(8, 8))
 	for range 20 {
 		var changes, want []string
-		poisoned := 0
+		var bad []int
 		for i := range 1000 {
 			if random.IntN(3) == 0 {
 				changes = append(changes, poison[random.IntN(len(poison))])
-				poisoned++
+				bad = append(bad, i)
 				continue
 			}
 			changes = append(changes, change("messages", numberID, text(i)))
@@ -140,11 +155,25 @@ func TestDecodeBatchWithPoison(t *testing.T) {
 		}
 		require.Equal(t, want, got)
 		require.Empty(t, delivery.Calls)
-		require.GreaterOrEqual(t, len(delivery.Unknown), poisoned)
+		require.Equal(t, bad, places(t, delivery.Unknown), "every bad one is named with its place")
 	}
 }
 
-// BenchmarkDecode reads the largest batch that Meta sends, 1,000 changes.
+// places are the changes that the names speak of, in order and each once.
+func places(t *testing.T, names []string) []int {
+	t.Helper()
+	var all []int
+	for _, name := range names {
+		_, place, found := strings.Cut(name, "@0.")
+		require.True(t, found, name)
+		number, _, _ := strings.Cut(place, ".")
+		n, err := strconv.Atoi(number)
+		require.NoError(t, err)
+		all = append(all, n)
+	}
+	return slices.Compact(all)
+}
+
 // The work on a body grows with its size and not with its square, however many
 // contacts it has and however many of them are one person's.
 func TestDecodeManyContacts(t *testing.T) {
@@ -163,6 +192,7 @@ func TestDecodeManyContacts(t *testing.T) {
 	}
 }
 
+// BenchmarkDecode reads the largest batch that Meta sends, 1,000 changes.
 func BenchmarkDecode(b *testing.B) {
 	changes := make([]string, 1000)
 	for i := range changes {
@@ -186,6 +216,7 @@ func TestDecodeSamplesInOneBody(t *testing.T) {
 		alone := decode(t, raw)
 		want.Facts = append(want.Facts, alone.Facts...)
 		want.Calls = append(want.Calls, alone.Calls...)
+		want.Notices = append(want.Notices, alone.Notices...)
 		var body struct {
 			Entry []struct{ Changes []json.RawMessage }
 		}
@@ -198,7 +229,7 @@ func TestDecodeSamplesInOneBody(t *testing.T) {
 func samples(tb testing.TB) []string {
 	tb.Helper()
 	var all []string
-	for _, folder := range []string{"replies", "messages", "calls"} {
+	for _, folder := range []string{"replies", "messages", "messages/silent", "calls", "users", "receipts"} {
 		found, err := filepath.Glob(filepath.Join("testdata", folder, "*.json"))
 		require.NoError(tb, err)
 		require.NotEmpty(tb, found)
@@ -220,6 +251,11 @@ func FuzzDecode(f *testing.F) {
 	for _, path := range samples(f) {
 		f.Add(read(f, path))
 	}
+	news, err := filepath.Glob(filepath.Join("testdata", "news", "*.json"))
+	require.NoError(f, err)
+	for _, path := range news {
+		f.Add(read(f, path))
+	}
 	f.Add([]byte(bodyOf(change("messages", "1", ""), change("calls", numberID, `,"calls":[{"id":"w"}]`))))
 	a := account(f)
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -230,9 +266,16 @@ func FuzzDecode(f *testing.F) {
 			require.Zero(t, delivery)
 			return
 		}
-		require.NotZero(t, delivery, "something is always said")
 		for _, fact := range delivery.Facts {
 			requireSound(t, fact)
+			require.True(t, fact.Kind != permissions.Granted || accepts(raw), "no grant without an accept")
+		}
+		for _, n := range delivery.Notices {
+			require.NotEmpty(t, strings.TrimPrefix(n.ID, "meta/"))
+			require.NotEmpty(t, n.Kind)
+			require.EqualValues(t, business, n.Business)
+			require.False(t, n.At.IsZero())
+			require.True(t, n.Kind != permissions.Restriction || n.Type != "")
 		}
 		for _, call := range delivery.Calls {
 			require.NotEmpty(t, call.Wacid)
@@ -241,7 +284,7 @@ func FuzzDecode(f *testing.F) {
 			require.NotEqual(t, business, call.User)
 		}
 		for _, name := range delivery.Unknown {
-			require.Regexp(t, `^[a-z]+:[A-Za-z0-9_.-]+$`, name)
+			require.Regexp(t, `^[a-z]+:[A-Za-z0-9_.-]+(@[0-9a-z_.]+)?$`, name)
 		}
 	})
 }
@@ -256,7 +299,46 @@ func requireSound(t *testing.T, fact permissions.Event) {
 	require.NotEqualValues(t, business, fact.Pair.User)
 	require.False(t, fact.At.IsZero())
 	require.Equal(t, permissions.AuthHMAC, fact.Auth)
-	require.Contains(t, []permissions.EventKind{permissions.Granted, permissions.Declined, permissions.Messaged}, fact.Kind)
+	switch fact.Kind {
+	case permissions.Granted, permissions.Declined, permissions.Messaged, permissions.Willing:
+	case permissions.Reported:
+		require.NotEmpty(t, fact.Outcome)
+		require.NotEmpty(t, fact.Ref)
+	case permissions.Delivered:
+		require.NotEmpty(t, fact.Delivery)
+		require.NotEmpty(t, fact.Ref)
+	case permissions.IDChanged:
+		require.NotEqual(t, fact.Previous, fact.Current)
+	case permissions.MessagesStopped, permissions.MessagesResumed:
+		require.Equal(t, "marketing", fact.Category)
+	default:
+		require.Fail(t, "a kind that no webhook tells", fact.Kind)
+	}
 	require.False(t, fact.Permanent && !fact.Expires.IsZero())
 	require.False(t, fact.Permanent && fact.Kind != permissions.Granted)
+}
+
+// accepts tells whether a JSON text holds an object whose response is accept, by
+// other means than the decoder's.
+func accepts(raw []byte) bool {
+	var v any
+	if json.Unmarshal(raw, &v) != nil {
+		return false
+	}
+	var look func(v any) bool
+	look = func(v any) bool {
+		switch v := v.(type) {
+		case map[string]any:
+			for key, inner := range v {
+				word, _ := inner.(string)
+				if strings.EqualFold(key, "response") && strings.EqualFold(strings.TrimSpace(word), "accept") || look(inner) {
+					return true
+				}
+			}
+		case []any:
+			return slices.ContainsFunc(v, look)
+		}
+		return false
+	}
+	return look(v)
 }

@@ -45,7 +45,7 @@ func TestReadPermissionRefusesToGuess(t *testing.T) {
 	for _, body := range []string{
 		``, `[]`, `{}`, `{"permission":{}}`, `{"permission":"permanent"}`, `{"permission":{"status":"granted"}}`,
 		`{"permission":{"status":"temporary","expiration_time":"never"}}`,
-		`{"permission":{"status":"temporary","expiration_time":1745343479000}}`,
+		`{"permission":{"status":"temporary","expiration_time":1745343479000000}}`,
 	} {
 		a, _ := against(t, response{status: 200, body: body})
 		got, err := a.ReadPermission(t.Context(), user)

@@ -2,6 +2,7 @@ package meta_test
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -52,22 +53,23 @@ func edit(t *testing.T, name, old, replacement string) []byte {
 func TestDecodeNoGrantFromUnreadableAccept(t *testing.T) {
 	const accept = "replies/1_temporary_accept.json"
 	for _, tc := range []struct{ old, replacement, unknown string }{
-		{`"accept"`, `"accepted"`, "malformed:call_permission_reply.response"},
-		{`"accept"`, `true`, "malformed:call_permission_reply.response"},
+		{`"accept"`, `"accepted"`, "response:accepted"},
+		{`"accept"`, `"revoke"`, "response:revoke"},
+		{`"accept"`, `true`, "response:true"},
 		{`"accept"`, `["accept"]`, "malformed:call_permission_reply.response"},
 		{`"1767168000"`, `"yesterday"`, "malformed:message.timestamp"},
-		{`"1767168000"`, `1767168000000`, "malformed:message.timestamp"},
+		{`"1767168000"`, `1767168000000000`, "malformed:message.timestamp"},
 		{`"timestamp": "1767168000",`, ``, "malformed:message.timestamp"},
 		{`"1768550400"`, `"never"`, "malformed:call_permission_reply.expiration_timestamp"},
 		{`"1768550400"`, `{}`, "malformed:call_permission_reply.expiration_timestamp"},
-		{`"1768550400"`, `1768550400000`, "malformed:call_permission_reply.expiration_timestamp"},
+		{`"1768550400"`, `1768550400000000`, "malformed:call_permission_reply.expiration_timestamp"},
 		{`"1768550400"`, `-1`, "malformed:call_permission_reply.expiration_timestamp"},
 		{`"is_permanent": false`, `"is_permanent": "maybe"`, "malformed:call_permission_reply.is_permanent"},
 		{`"is_permanent": false`, `"is_permanent": 1`, "malformed:call_permission_reply.is_permanent"},
 		{`"id": "wamid.REPLY",`, ``, "malformed:message.id"},
 		{`"from": "14085551234"`, `"from": "12"`, ""},
 		{`"type": "call_permission_reply"`, `"type": "something_else"`, "interactive:something_else"},
-		{`"type": "interactive"`, `"type": "order"`, "type:order"},
+		{`"type": "interactive"`, `"type": "poll"`, "type:poll"},
 		{`"type": "interactive"`, `"type": null`, "malformed:message.type"},
 		{`"call_permission_reply": {`, `"call_permission_answer": {`, "malformed:call_permission_reply.response"},
 	} {
@@ -78,7 +80,7 @@ func TestDecodeNoGrantFromUnreadableAccept(t *testing.T) {
 			continue
 		}
 		require.Empty(t, delivery.Facts, tc.replacement)
-		require.Equal(t, []string{tc.unknown}, delivery.Unknown)
+		require.Equal(t, []string{tc.unknown + "@0.0.messages.0"}, delivery.Unknown)
 	}
 }
 
@@ -98,6 +100,17 @@ func TestDecodeAcceptVariants(t *testing.T) {
 	require.Equal(t, int64(1768550400), grant(`"is_permanent": false`, `"is_permanent": true`).Expires.Unix())
 	require.Equal(t, permissions.Granted, grant(`"accept"`, `"ACCEPT"`).Kind)
 	require.Empty(t, grant(`"context": {`, `"no_context": {`).Ref)
+	for _, written := range []string{`1768550400`, `"1768550400"`, `1768550400000`, `"2026-01-16T08:00:00.00Z"`} {
+		require.Equal(t, int64(1768550400), grant(`"1768550400"`, written).Expires.Unix(), written)
+	}
+	// Only who says so acted by hand: a grant that might be automatic overcomes no opt-out.
+	require.False(t, grant(`"accept"`, `"accept"`).Automatic)
+	require.True(t, grant(`"user_action"`, `""`).Automatic)
+	odd := decode(t, edit(t, accept, `"user_action"`, `"business_action"`))
+	require.True(t, odd.Facts[0].Automatic)
+	require.Equal(t, []string{"source:business_action@0.0.messages.0"}, odd.Unknown)
+	// A number of no country is a user like any other: what they say must count.
+	require.EqualValues(t, "+99912345678", grant(`"from": "14085551234"`, `"from": "99912345678"`).Pair.User)
 }
 
 // A reject counts whatever else about it is unreadable: it only narrows.
@@ -136,6 +149,11 @@ func TestDecodeMessages(t *testing.T) {
 		"button":                 {Text: "Allow calls", Ref: "wamid.T"},
 		"button_reply":           {Text: "Allow calls", Ref: "wamid.T"},
 		"list_reply":             {Text: "Stop calling me"},
+		"image_caption":          {Text: "stop calls"},
+		"document_caption":       {Text: "stop calls"},
+		"order_text":             {Text: "stop calls"},
+		"edit":                   {Text: "stop calls"},
+		"edit_caption":           {Text: "stop calls"},
 		"bsuid_without_number":   {Text: "hello", Pair: permissions.Pair{User: userBSUID}, Aliases: []permissions.User{parentBSUID}},
 		"bsuid_with_number":      {Text: "hello", Aliases: []permissions.User{userBSUID, parentBSUID}},
 		"number_in_contact_only": {Text: "hello", Aliases: []permissions.User{userBSUID}},
@@ -146,10 +164,46 @@ func TestDecodeMessages(t *testing.T) {
 			if want.Pair.User == "" {
 				want.Pair.User = user
 			}
-			delivery := decode(t, fixture(t, "messages/"+name+".json"))
-			require.Equal(t, provider.Delivery{Facts: []permissions.Event{want}}, delivery)
+			facts := []permissions.Event{want}
+			if want.Text == "Allow calls" { // words that ask to be called, on a button
+				want.ID, want.Kind = "meta/willing/wamid.M", permissions.Willing
+				facts = append(facts, want)
+			}
+			require.Equal(t, provider.Delivery{Facts: facts}, decode(t, fixture(t, "messages/"+name+".json")))
 		})
 	}
+}
+
+// What is known to say nothing about calls is neither a fact nor unknown.
+func TestDecodeSilentMessages(t *testing.T) {
+	paths, err := filepath.Glob(filepath.Join("testdata", "messages", "silent", "*.json"))
+	require.NoError(t, err)
+	require.NotEmpty(t, paths)
+	for _, path := range paths {
+		require.Equal(t, provider.Delivery{}, decode(t, read(t, path)), path)
+	}
+}
+
+// Words on a button ask to be called or not; typed, they are words.
+func TestDecodeWilling(t *testing.T) {
+	for _, tc := range []struct {
+		old, replacement string
+		willing          bool
+	}{
+		{`"Allow calls"`, `"Not now"`, false}, // with the payload ALLOW, which does not say what
+		{`"payload": "ALLOW",`, ``, true},
+		{`"payload": "ALLOW"`, `"payload": "NO"`, true},
+		{`"text": "Allow calls"`, `"text": "📞 ALLOW  CALLS!"`, true},
+		{`"text": "Allow calls"`, `"text": "Don't allow calls"`, false},
+		{`"payload": "ALLOW",
+         "text": "Allow calls"`, `"payload": "ALLOW_CALLS", "text": "Yes"`, true},
+	} {
+		got := decode(t, edit(t, "messages/button.json", tc.old, tc.replacement))
+		require.Equal(t, permissions.Messaged, got.Facts[0].Kind)
+		require.Equal(t, tc.willing, len(got.Facts) == 2 && got.Facts[1].Kind == permissions.Willing, tc.replacement)
+	}
+	typed := decode(t, edit(t, "messages/text.json", `Please stop calls`, `Allow calls`))
+	require.Len(t, typed.Facts, 1)
 }
 
 // A contact that is another person lends neither number nor alias.
