@@ -79,10 +79,10 @@ func (r *Reader) restrictions(base permissions.Notice, said Members) {
 
 // Settings reads the answer to a question for the calling settings. Unset members
 // are left out of it, so no list of restrictions means none; raw is the answer.
-// False when it is no object.
+// False when it says nothing of calling.
 func (r *Reader) Settings(base permissions.Notice, raw json.RawMessage) bool {
-	said, ok := ReadMembers(raw)
-	if !ok {
+	said, _ := ReadMembers(raw)
+	if !said.Has("calling") && !said.Has("restrictions") {
 		return false
 	}
 	before := len(r.Notices)
