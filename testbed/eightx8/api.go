@@ -1,10 +1,12 @@
 package eightx8
 
 import (
+	"context"
 	"crypto/subtle"
 	"encoding/json"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +18,15 @@ type apiError struct {
 	status  int
 	code    int
 	message string
+
+	retryAfter time.Duration
+}
+
+// accepted is a message that was queued, and what will become of it.
+type accepted struct {
+	msisdn, umid string
+	clientID     any
+	failing      int // 8x8's code, 0 for none
 }
 
 type endpoint func(r *http.Request, body map[string]any) (any, *apiError)
@@ -27,7 +38,7 @@ func (f *Fake) Handler() http.Handler {
 	mux.Handle("GET /api/v1/whatsapp/subaccounts/{sub}/channels/{channel}/callPermissions",
 		f.serve(f.callPermissions))
 	mux.Handle("/", f.serve(func(*http.Request, map[string]any) (any, *apiError) {
-		return nil, &apiError{http.StatusNotFound, 1300, "Not found"}
+		return nil, &apiError{status: http.StatusNotFound, code: 1300, message: "Not found"}
 	}))
 	return mux
 }
@@ -50,19 +61,44 @@ func (f *Fake) serve(next endpoint) http.Handler {
 		f.requests = append(f.requests, record)
 		f.mu.Unlock()
 		answer, refused := f.answer(r, body, malformed, next)
+		message, sent := answer.(accepted)
 		status := http.StatusOK
-		if refused != nil {
+		switch {
+		case refused != nil:
 			status = refused.status
 			answer = map[string]any{
 				"code": refused.code, "message": refused.message,
 				"errorId": uuid.NewString(), "timestamp": isoTime(time.Now()),
 			}
+			if refused.retryAfter > 0 {
+				w.Header().Set("Retry-After", strconv.Itoa(int(refused.retryAfter/time.Second)))
+			}
+		case sent:
+			answer = map[string]any{
+				"umid": message.umid, "user": map[string]any{"msisdn": message.msisdn}, "clientMessageId": message.clientID,
+				"status": map[string]any{"state": "queued", "timestamp": isoTime(time.Now())},
+			}
 		}
 		f.answered(record, status)
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(answer)
+		write(w, status, answer)
+		if sent {
+			f.afterwards(context.WithoutCancel(r.Context()), message.msisdn, message.umid, message.failing, f.settings().MessageStatuses)
+		}
 	})
+}
+
+// write answers at once, so that what follows the answer does follow it.
+func write(w http.ResponseWriter, status int, answer any) {
+	raw, err := json.Marshal(answer)
+	if err != nil {
+		http.Error(w, "no answer", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(raw)))
+	w.WriteHeader(status)
+	_, _ = w.Write(raw)
+	_ = http.NewResponseController(w).Flush()
 }
 
 func (f *Fake) answered(r *Request, status int) {
@@ -76,102 +112,96 @@ func (f *Fake) answered(r *Request, status int) {
 func (f *Fake) answer(r *http.Request, body map[string]any, malformed bool, next endpoint) (any, *apiError) {
 	key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if subtle.ConstantTimeCompare([]byte(key), []byte(f.cfg.Key)) != 1 || f.cfg.Key == "" {
-		return nil, &apiError{http.StatusUnauthorized, 1200, "Unauthorized"}
+		return nil, &apiError{status: http.StatusUnauthorized, code: 1200, message: "Unauthorized"}
 	}
 	if sub := r.PathValue("sub"); sub != "" && sub != f.cfg.SubAccount {
-		return nil, &apiError{http.StatusNotFound, 1300, "Subaccount not found"}
+		return nil, &apiError{status: http.StatusNotFound, code: 1300, message: "Subaccount not found"}
+	}
+	if fault := f.faultOf(r.URL.Path); fault != nil {
+		return nil, fault
 	}
 	if malformed {
-		return nil, &apiError{http.StatusBadRequest, 1001, "Invalid JSON"}
+		return nil, invalid("Invalid JSON")
 	}
 	return next(r, body)
 }
 
 // messages answers POST messages: templates, interactive call permission
-// requests and free text.
+// requests and free text. 8x8 queues what it can read; what WhatsApp then refuses
+// comes as a status of the message.
 func (f *Fake) messages(_ *http.Request, body map[string]any) (any, *apiError) {
 	msisdn := text(body, "user", "msisdn")
+	if id := text(body, "user", "channelUserId"); msisdn == "" && id != "" {
+		msisdn = f.numberOf(id)
+	}
 	if !isMSISDN(msisdn) {
-		return nil, &apiError{http.StatusBadRequest, 1002, "Invalid MSISDN"}
+		return nil, &apiError{status: http.StatusBadRequest, code: 1002, message: "Invalid MSISDN"}
 	}
 	if id := text(body, "clientMessageId"); len(id) > 50 {
-		return nil, &apiError{http.StatusBadRequest, 1001, "clientMessageId is longer than 50 characters"}
+		return nil, invalid("clientMessageId is longer than 50 characters")
 	}
-	now, umid, request := time.Now(), uuid.NewString(), false
+	request, freeForm := false, true
 	switch text(body, "type") {
 	case "template":
 		if text(body, "content", "template", "name") == "" || text(body, "content", "template", "language") == "" {
-			return nil, &apiError{http.StatusBadRequest, 1001, "content.template needs name and language"}
+			return nil, invalid("content.template needs name and language")
 		}
-		request = true
+		request, freeForm = true, false
 	case "interactive":
 		request = text(body, "content", "interactive", "type") == "call_permission_request"
 	case "text":
 		if text(body, "content", "text") == "" {
-			return nil, &apiError{http.StatusBadRequest, 1001, "content.text is required"}
+			return nil, invalid("content.text is required")
 		}
 	default:
-		return nil, &apiError{http.StatusBadRequest, 1001, "Unknown type"}
+		return nil, invalid("Unknown type")
 	}
-	if request {
-		f.mu.Lock()
-		u := f.user(msisdn)
-		u.request, u.requests = umid, append(u.requests, now)
-		f.mu.Unlock()
-	}
-	return map[string]any{
-		"umid": umid, "user": map[string]any{"msisdn": msisdn}, "clientMessageId": body["clientMessageId"],
-		"status": map[string]any{"state": "queued", "timestamp": isoTime(now)},
-	}, nil
+	message := accepted{msisdn: msisdn, umid: uuid.NewString(), clientID: body["clientMessageId"]}
+	message.failing = f.fate(msisdn, message.umid, text(body, "content", "template", "name"), request, freeForm)
+	return message, nil
 }
 
-// callPermissions answers the permission query (8x8 pages, 2026-07-16).
-func (f *Fake) callPermissions(r *http.Request, _ map[string]any) (any, *apiError) {
-	if r.PathValue("channel") != f.cfg.Channel {
-		return nil, &apiError{http.StatusNotFound, 1300, "Channel not found"}
+func invalid(why string) *apiError {
+	return &apiError{status: http.StatusBadRequest, code: 1001, message: why}
+}
+
+// numberOf is the phone number of the user with a BSUID, "" when nobody has it.
+func (f *Fake) numberOf(id string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for msisdn, u := range f.users {
+		if u.identity.UserID == id {
+			return msisdn
+		}
 	}
-	msisdn := r.URL.Query().Get("destination")
-	if !isMSISDN(msisdn) {
-		return nil, &apiError{http.StatusBadRequest, 1002, "Invalid MSISDN"}
-	}
+	return ""
+}
+
+// fate counts a message and returns the code with which it will fail, 0 for none.
+func (f *Fake) fate(msisdn, umid, template string, request, freeForm bool) int {
 	now := time.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	u := f.user(msisdn)
-	status := u.status
-	if status == "" || status == "temporary" && !now.Before(u.expires) {
-		status = "not_granted"
+	u, limits := f.user(msisdn), f.cfg.Limits
+	switch {
+	case u.failing != 0:
+		return u.failing
+	case freeForm && !now.Before(u.windowEnds):
+		return 1022
+	case u.noMarketing && f.categories[template] == "MARKETING":
+		return 1051
+	case !request:
+		return 0
+	case f.restricted(now):
+		return 138014
+	case u.permission(now) == "permanent":
+		return 1052
+	case reached(within(u.requests, now, day), limits.RequestsPerDay) ||
+		reached(within(u.requests, now, week), limits.RequestsPerWeek):
+		return 1053
 	}
-	inDay, inWeek := within(u.requests, now, 24*time.Hour), within(u.requests, now, 7*24*time.Hour)
-	answer := map[string]any{"status": status, "actions": []any{
-		map[string]any{
-			"actionName":       "send_call_permission_request",
-			"canPerformAction": inDay < 1 && inWeek < 2 && status != "permanent",
-			"limits":           []any{limit("PT24H", 1, inDay), limit("P7D", 2, inWeek)},
-		},
-		map[string]any{
-			"actionName": "start_call", "canPerformAction": status != "not_granted",
-			"limits": []any{limit("PT24H", 100, 0)},
-		},
-	}}
-	if status == "temporary" {
-		answer["expirationTime"] = isoTime(u.expires)
-	}
-	return answer, nil
-}
-
-func limit(period string, most, used int) map[string]any {
-	return map[string]any{"timePeriod": period, "maxAllowed": most, "currentUsage": used}
-}
-
-func within(times []time.Time, now time.Time, period time.Duration) int {
-	n := 0
-	for _, t := range times {
-		if now.Sub(t) < period {
-			n++
-		}
-	}
-	return n
+	u.request, u.requests = umid, append(u.requests, now)
+	return 0
 }
 
 // isMSISDN is true of + and 5 to 15 digits.

@@ -9,6 +9,9 @@ import (
 type Config struct {
 	SubAccount    string
 	Channel       string
+	Account       string // accountId of account events
+	WABA          string // businessAccountId of account events
+	Business      string // digits, in account events
 	Key           string // API key that requests must bear
 	Authorization string // static header that its webhooks carry
 	WebhookURL    string
@@ -18,8 +21,9 @@ type Config struct {
 	// Retry are the waits before another try after a timeout, 4xx or 5xx; nil takes
 	// 8x8's 1, 10, 30 and 90 s, an empty slice none.
 	Retry []time.Duration
-	// Duplicate is how many times more each webhook is delivered.
+	// Duplicate is how many times more each webhook is delivered, until SetKnobs.
 	Duplicate int
+	Limits    Limits
 }
 
 // Request is one API request that arrived, whether or not it was granted.

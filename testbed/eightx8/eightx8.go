@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // Fake is the fake API. Its methods are safe for concurrent use.
@@ -19,14 +21,17 @@ type Fake struct {
 	users    map[string]*user // by msisdn with +
 	requests []*Request
 	changed  chan struct{}
-}
+	knobs    Knobs
+	faults   map[string][]Fault
+	away     *outage // nil while webhooks arrive
+	abroad   bool    // calls of the business are not to be had in its country
 
-// user is a WhatsApp user as 8x8 knows it.
-type user struct {
-	status   string // "" for not_granted, temporary, permanent
-	expires  time.Time
-	request  string // umid of the latest permission request
-	requests []time.Time
+	restrictions map[string]time.Time // until when, zero for open-ended
+	categories   map[string]string    // by name of the template
+
+	questions *rate.Limiter // of callPermissions, nil for none
+	closing   sync.Once
+	closed    chan struct{}
 }
 
 // New returns the fake; it starts nothing.
@@ -37,14 +42,19 @@ func New(cfg Config) (*Fake, error) {
 	if cfg.Retry == nil {
 		cfg.Retry = []time.Duration{time.Second, 10 * time.Second, 30 * time.Second, 90 * time.Second}
 	}
+	cfg.Limits = cfg.Limits.withDefaults()
 	return &Fake{
 		cfg: cfg, webhook: cfg.WebhookURL, users: map[string]*user{}, changed: make(chan struct{}),
+		knobs: Knobs{Duplicate: cfg.Duplicate}, faults: map[string][]Fault{},
+		restrictions: map[string]time.Time{}, categories: map[string]string{},
+		questions: cfg.Limits.questions(), closed: make(chan struct{}),
 		client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 2 * time.Second}},
 	}, nil
 }
 
-// Close drops idle connections to the webhook's receiver.
+// Close ends the retries of webhooks and drops idle connections to the receiver.
 func (f *Fake) Close() error {
+	f.closing.Do(func() { close(f.closed) })
 	f.client.CloseIdleConnections()
 	return nil
 }
@@ -83,19 +93,6 @@ func (f *Fake) WaitRequest(ctx context.Context, want func(Request) bool) (Reques
 			return Request{}, fmt.Errorf("testbed/eightx8: waiting for a request: %w", ctx.Err())
 		}
 	}
-}
-
-// SetPermission sets what callPermissions says of a user, without a webhook: ""
-// or "not_granted", "temporary" until expires, or "permanent". It is how an
-// automatic grant or revocation looks, which 8x8 does not forward.
-func (f *Fake) SetPermission(msisdn, status string, expires time.Time) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if status == "not_granted" {
-		status = ""
-	}
-	u := f.user(msisdn)
-	u.status, u.expires = status, expires
 }
 
 // user is the user's record; the caller holds mu.

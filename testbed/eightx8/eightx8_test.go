@@ -50,7 +50,7 @@ func call(t *testing.T, method, url, key, body string) (int, map[string]any) {
 }
 
 func TestMessages(t *testing.T) {
-	f, api := newFake(t, nil)
+	f, api := newFake(t, func(http.ResponseWriter, *http.Request) {})
 	const path = "/api/v1/subaccounts/acme_wa/messages"
 	template := `{"user":{"msisdn":"` + user + `"},"clientMessageId":"cpr-1","type":"template",
 		"content":{"template":{"language":"en_US","name":"cpr"}}}`
@@ -92,6 +92,8 @@ func TestReplyIsTheSampleWithFreshValues(t *testing.T) {
 		raw, _ := io.ReadAll(r.Body)
 		header, body = r.Header.Get("Authorization"), string(raw)
 	})
+	_, err := f.Text(t.Context(), user, "hello") // opens the customer service window
+	require.NoError(t, err)
 	_, sent := call(t, http.MethodPost, api.URL+"/api/v1/subaccounts/acme_wa/messages", "key",
 		`{"user":{"msisdn":"`+user+`"},"type":"interactive","content":{"interactive":{"type":"call_permission_request"}}}`)
 	require.NoError(t, f.Reply(t.Context(), user, true, false))

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,7 +25,7 @@ func (f *Fake) Reply(ctx context.Context, msisdn string, accept, permanent bool)
 	expires := now.Add(f.cfg.Grant)
 	f.mu.Lock()
 	u := f.user(msisdn)
-	u.status, u.expires = "", time.Time{}
+	u.status, u.expires, u.windowEnds = "", time.Time{}, now.Add(day)
 	if accept {
 		u.status, u.expires = "temporary", expires
 		if permanent {
@@ -60,6 +59,9 @@ func (f *Fake) Reply(ctx context.Context, msisdn string, accept, permanent bool)
 // Text posts an inbound text message and returns its umid.
 func (f *Fake) Text(ctx context.Context, msisdn, message string) (string, error) {
 	var umid string
+	f.mu.Lock()
+	f.user(msisdn).windowEnds = time.Now().Add(day)
+	f.mu.Unlock()
 	err := f.send(ctx, "inbound_text.json", msisdn, time.Now(), func(payload map[string]any) error {
 		content, ok := object(payload, "content")
 		if !ok {
@@ -77,13 +79,9 @@ func (f *Fake) Text(ctx context.Context, msisdn, message string) (string, error)
 func (f *Fake) send(
 	ctx context.Context, sample, msisdn string, now time.Time, edit func(payload map[string]any) error,
 ) error {
-	raw, err := samples.ReadFile("samples/" + sample)
+	body, err := read(sample)
 	if err != nil {
-		return fmt.Errorf("testbed/eightx8: %w", err)
-	}
-	var body map[string]any
-	if err := json.Unmarshal(raw, &body); err != nil {
-		return fmt.Errorf("testbed/eightx8: %w", err)
+		return err
 	}
 	payload, ok := object(body, "payload")
 	if !ok {
@@ -91,12 +89,41 @@ func (f *Fake) send(
 	}
 	payload["umid"], payload["timestamp"] = uuid.NewString(), isoTime(now)
 	payload["subAccountId"] = f.cfg.SubAccount
-	payload["user"] = map[string]any{"msisdn": msisdn, "channelUserId": strings.TrimPrefix(msisdn, "+")}
+	payload["user"] = f.person(msisdn)
+	if f.settings().Version == 3 {
+		body["version"] = 3
+	}
 	payload["recipient"] = map[string]any{"channel": "whatsapp", "channelId": f.cfg.Channel}
 	if err := edit(payload); err != nil {
 		return err
 	}
 	return f.Post(ctx, body)
+}
+
+// Tap posts the tap on a quick reply button, such as "Allow calls". It grants
+// nothing.
+func (f *Fake) Tap(ctx context.Context, msisdn, title, id string) error {
+	return f.send(ctx, "inbound_text.json", msisdn, time.Now(), func(payload map[string]any) error {
+		payload["type"] = "Interactive"
+		payload["content"] = map[string]any{"interactive": map[string]any{
+			"type": "button_reply", "button_reply": map[string]any{"id": id, "title": title},
+		}}
+		delete(payload, "replyToUmid")
+		return nil
+	})
+}
+
+// read is a sample of the 8x8 pages.
+func read(sample string) (map[string]any, error) {
+	raw, err := samples.ReadFile("samples/" + sample)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSample, err)
+	}
+	var body map[string]any
+	if err := json.Unmarshal(raw, &body); err != nil {
+		return nil, fmt.Errorf("testbed/eightx8: %w", err)
+	}
+	return body, nil
 }
 
 // object is the JSON object at the path of keys.
@@ -118,7 +145,18 @@ func (f *Fake) Post(ctx context.Context, body any) error {
 	if err != nil {
 		return fmt.Errorf("testbed/eightx8: %w", err)
 	}
-	for range 1 + max(0, f.cfg.Duplicate) {
+	return f.postRaw(ctx, raw)
+}
+
+func (f *Fake) postRaw(ctx context.Context, raw []byte) error {
+	if f.keep(raw) {
+		return nil
+	}
+	knobs := f.settings()
+	if err := f.pause(ctx, knobs.Delay); err != nil {
+		return err
+	}
+	for range 1 + max(0, knobs.Duplicate) {
 		if err := f.deliver(ctx, raw); err != nil {
 			return err
 		}
@@ -133,13 +171,23 @@ func (f *Fake) deliver(ctx context.Context, raw []byte) error {
 		if err == nil || attempt == len(f.cfg.Retry) {
 			return err
 		}
-		timer := time.NewTimer(f.cfg.Retry[attempt])
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return fmt.Errorf("%w: %w", err, ctx.Err())
+		if stopped := f.pause(ctx, f.cfg.Retry[attempt]); stopped != nil {
+			return fmt.Errorf("%w: %w", err, stopped)
 		}
+	}
+}
+
+// pause waits for d, or until ctx ends or the fake is closed.
+func (f *Fake) pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-f.closed:
+		return ErrNotDelivered
+	case <-ctx.Done():
+		return fmt.Errorf("testbed/eightx8: %w", ctx.Err())
 	}
 }
 
