@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/permissions"
@@ -85,15 +84,10 @@ func (s *Server) retake(ctx context.Context, id int64, d *delivery, said provide
 	if err == nil || storeFailed(err) {
 		return err
 	}
-	facts, problems, err := s.sift(ctx, said.Facts)
+	facts, notices, err := s.siftAll(ctx, d, said.Facts, said.Notices)
 	if err != nil {
 		return err
 	}
-	notices, refused, err := s.siftNotices(ctx, said.Notices)
-	if err != nil {
-		return err
-	}
-	d.state, d.problem = stateQuarantined, strings.Join(append(problems, refused...), "; ")
 	return s.recommit(ctx, id, d, facts, notices)
 }
 
@@ -105,16 +99,9 @@ func (s *Server) recommit(ctx context.Context, id int64, d *delivery, facts []pe
 		if err := tx.QueryRowContext(ctx, sqlDeliveryState, id).Scan(&was); err != nil {
 			return fmt.Errorf("read delivery: %w", err)
 		}
-		n, err := s.cfg.Ledger.RecordTx(ctx, tx, linked(facts, id)...)
+		n, err := s.record(ctx, tx, id, facts, notices)
 		if err != nil {
-			return fmt.Errorf("record facts: %w", err)
-		}
-		if len(notices) > 0 {
-			m, err := s.cfg.Ledger.RecordNotices(ctx, tx, linkedNotices(notices, id)...)
-			if err != nil {
-				return fmt.Errorf("record notices: %w", err)
-			}
-			n += m
+			return err
 		}
 		unknown, err := json.Marshal(d.unknown)
 		if err != nil {

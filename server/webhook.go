@@ -96,7 +96,7 @@ func decode(a Account, d *delivery) (provider.Delivery, error) {
 // malformed keeps a body that cannot be read, for a person to see.
 func (s *Server) malformed(ctx context.Context, d *delivery, why error) (string, *Problem) {
 	d.state, d.problem = stateMalformed, mask(why.Error())
-	if _, err := s.commit(ctx, d, nil); err != nil {
+	if _, err := s.commit(ctx, d, nil, nil); err != nil {
 		return s.unavailable(ctx, err)
 	}
 	return resultMalformed, problem(http.StatusBadRequest, reasonMalformed, "The body is not JSON that can be read; it was kept.")
@@ -106,7 +106,7 @@ func (s *Server) malformed(ctx context.Context, d *delivery, why error) (string,
 // events to the bridge, again for each repetition.
 func (s *Server) ingest(ctx context.Context, d *delivery, said provider.Delivery) (string, *Problem) {
 	d.judge(said.Unknown)
-	fresh, err := s.take(ctx, d, said.Facts)
+	fresh, err := s.take(ctx, d, said.Facts, said.Notices)
 	if err != nil {
 		return s.unavailable(ctx, err)
 	}

@@ -15,9 +15,9 @@ import (
 // errTrial rolls a trial transaction back.
 var errTrial = errors.New("server: trial")
 
-// commit stores a delivery and its facts in one transaction, durably. A repeat
-// stores nothing and says fresh false.
-func (s *Server) commit(ctx context.Context, d *delivery, facts []permissions.Event) (fresh bool, err error) {
+// commit stores a delivery, its facts and its notices in one transaction, durably.
+// A repeat stores nothing and says fresh false.
+func (s *Server) commit(ctx context.Context, d *delivery, facts []permissions.Event, notices []permissions.Notice) (fresh bool, err error) {
 	began := time.Now()
 	if slices.ContainsFunc(facts, mayNarrow) {
 		ctx = audit.Ahead(ctx)
@@ -31,11 +31,8 @@ func (s *Server) commit(ctx context.Context, d *delivery, facts []permissions.Ev
 		if err := d.note(ctx, tx, id); err != nil {
 			return err
 		}
-		if len(facts) == 0 {
-			return nil
-		}
-		_, err = s.cfg.Ledger.RecordTx(ctx, tx, linked(facts, id)...)
-		return wrap("record facts", err)
+		_, err = s.record(ctx, tx, id, facts, notices)
+		return err
 	})
 	if err != nil {
 		return false, err
@@ -55,6 +52,20 @@ func mayNarrow(f permissions.Event) bool {
 	}
 }
 
+// record puts what a delivery says into the ledger; fresh is how much of it was new.
+func (s *Server) record(ctx context.Context, tx *audit.Tx, id int64, facts []permissions.Event, notices []permissions.Notice) (fresh int, err error) {
+	if len(facts) > 0 {
+		if fresh, err = s.cfg.Ledger.RecordTx(ctx, tx, linked(facts, id)...); err != nil {
+			return 0, fmt.Errorf("record facts: %w", err)
+		}
+	}
+	if len(notices) > 0 {
+		n, err := s.cfg.Ledger.RecordNotices(ctx, tx, linkedNotices(notices, id)...)
+		return fresh + n, wrap("record notices", err)
+	}
+	return fresh, nil
+}
+
 // linked copies facts with the delivery that brought them.
 func linked(facts []permissions.Event, id int64) []permissions.Event {
 	out := make([]permissions.Event, len(facts))
@@ -69,23 +80,40 @@ func linked(facts []permissions.Event, id int64) []permissions.Event {
 // the ledger refuses the whole, each fact is tried alone, the good ones are
 // recorded and the delivery is kept for a person to see (promises T-08). An
 // error means that the store failed and the provider should come again.
-func (s *Server) take(ctx context.Context, d *delivery, facts []permissions.Event) (fresh bool, err error) {
-	fresh, err = s.commit(ctx, d, facts)
-	if err == nil || storeFailed(err) || len(facts) == 0 {
+func (s *Server) take(ctx context.Context, d *delivery, facts []permissions.Event, notices []permissions.Notice) (fresh bool, err error) {
+	fresh, err = s.commit(ctx, d, facts, notices)
+	if err == nil || storeFailed(err) || len(facts)+len(notices) == 0 {
 		return fresh, err
 	}
-	good, problems, err := s.sift(ctx, facts)
+	good, told, err := s.siftAll(ctx, d, facts, notices)
 	if err != nil {
 		return false, err
 	}
-	d.state = stateQuarantined
-	d.problem = strings.Join(problems, "; ")
-	fresh, err = s.commit(ctx, d, good)
-	if err == nil || storeFailed(err) || len(good) == 0 {
+	fresh, err = s.commit(ctx, d, good, told)
+	if err == nil || storeFailed(err) || len(good)+len(told) == 0 {
 		return fresh, err
 	}
 	d.problem = "facts that the ledger takes alone but not together: " + mask(err.Error())
-	return s.commit(ctx, d, nil)
+	return s.commit(ctx, d, nil, nil)
+}
+
+// siftAll keeps of a delivery what the ledger takes, and quarantines it for the
+// rest.
+func (s *Server) siftAll(ctx context.Context, d *delivery, facts []permissions.Event, notices []permissions.Notice) ([]permissions.Event, []permissions.Notice, error) {
+	good, problems, err := s.sift(ctx, facts)
+	if err != nil {
+		return nil, nil, err
+	}
+	told, refused, err := s.siftNotices(ctx, notices)
+	if err != nil {
+		return nil, nil, err
+	}
+	problems = append(problems, refused...)
+	if d.problem != "" { // parts that could not be read
+		problems = append([]string{d.problem}, problems...)
+	}
+	d.state, d.problem = stateQuarantined, strings.Join(problems, "; ")
+	return good, told, nil
 }
 
 // sift tries each fact in a transaction that is rolled back.
