@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 	"regexp"
 	"strings"
@@ -18,7 +19,7 @@ var bsuid = regexp.MustCompile(`^[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}$`)
 func parseBusiness(location, s string) (geo.E164, error) {
 	n, err := geo.Parse(strings.TrimSpace(s))
 	if err != nil {
-		return "", badField(location, "not an E.164 phone number")
+		return "", badNumber(location, err)
 	}
 	return n, nil
 }
@@ -30,8 +31,13 @@ func parseUser(location, s string) (permissions.User, error) {
 		return permissions.User(s), nil
 	}
 	n, err := geo.Parse(s)
-	if err != nil {
-		return "", badField(location, "neither an E.164 phone number nor a BSUID")
+	switch {
+	case errors.Is(err, geo.ErrNumberCharacters):
+		p := badNumber(location, err)
+		p.Errors[0].Message = "neither an E.164 phone number (digits after an optional plus) nor a BSUID"
+		return "", p
+	case err != nil:
+		return "", badNumber(location, err)
 	}
 	return permissions.User(n), nil
 }
@@ -44,6 +50,16 @@ func parsePair(location, business, user string) (permissions.Pair, error) {
 	}
 	u, err := parseUser(location+".user", user)
 	return permissions.Pair{Business: b, User: u}, err
+}
+
+// badNumber says why a text is no phone number, without the text.
+func badNumber(location string, err error) *Problem {
+	p := badField(location, "not an E.164 phone number")
+	if why, ok := errors.AsType[*geo.NumberError](err); ok {
+		p.Errors[0].Reason = why.Reason()
+		p.Errors[0].Message = strings.TrimPrefix(why.Error(), "geo: ")
+	}
+	return p
 }
 
 func badField(location, message string) *Problem {

@@ -2,12 +2,14 @@ package server_test
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/callctl/callctl/server"
 	"github.com/callctl/callctl/sipbridge"
 )
 
@@ -93,7 +95,7 @@ func TestRequestPermission(t *testing.T) {
 		Items []struct{ ID, Kind, Actor string }
 	}
 	w.as("read", http.MethodGet, pairPath+"/events", nil).into(t, &events)
-	require.Len(t, events.Items, 1)
+	require.NotEmpty(t, events.Items)
 	require.Equal(t, "requested", events.Items[0].Kind)
 	require.Equal(t, "write", events.Items[0].Actor)
 	require.Contains(t, w.kinds(), "permission.request_sent")
@@ -116,6 +118,66 @@ func TestRequestPermissionWithoutBody(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, w.as("write", http.MethodPost, pairPath+"/requests", nil).status)
 }
 
+// A refusal carries the whole decision: every rule, the pack, when it turns.
+func TestRefusalCarriesTheDecision(t *testing.T) {
+	w := newWorld(t)
+	require.Equal(t, http.StatusAccepted, w.as("write", http.MethodPost, pairPath+"/requests", nil).status)
+	r := w.as("write", http.MethodPost, pairPath+"/requests", nil)
+	require.Equal(t, http.StatusForbidden, r.status, "%s", r.body)
+	var p struct {
+		Reason, Detail, DecisionID string
+		RetryAfter                 time.Time
+		Decision                   struct {
+			ID, RulePack, Geography, Reason string
+			AuditIndex                      int64
+			RetryAfter                      time.Time
+			Rules                           []struct {
+				Name, Reason, Source string
+				Allow                bool
+			}
+		}
+	}
+	r.into(t, &p)
+	require.Equal(t, "request_limit", p.Reason)
+	require.NotEmpty(t, p.Detail)
+	require.WithinDuration(t, time.Now().Add(24*time.Hour), p.RetryAfter, 2*time.Minute)
+	seconds, err := strconv.Atoi(r.header.Get("Retry-After"))
+	require.NoError(t, err)
+	require.InDelta(t, 24*3600, seconds, 120)
+	require.Equal(t, p.DecisionID, p.Decision.ID)
+	require.Equal(t, p.Reason, p.Decision.Reason)
+	require.Equal(t, "meta-any-hour@2026-01-01", p.Decision.RulePack)
+	require.True(t, p.RetryAfter.Equal(p.Decision.RetryAfter))
+	require.Positive(t, p.Decision.AuditIndex)
+	require.Greater(t, len(p.Decision.Rules), 3)
+	require.NotContains(t, string(r.body), "91234567", "a decision names no number")
+}
+
+// A number that is none is told from the next by what is wrong with it.
+func TestBadNumbers(t *testing.T) {
+	w := newWorld(t)
+	for name, c := range map[string]struct{ number, reason, word string }{
+		"short":        {"+6591", "number_too_short", "short"},
+		"long":         {"+65912345678901234", "number_too_long", "long"},
+		"letters":      {"+65912three", "number_characters", "BSUID"},
+		"no country":   {"+9991234567", "number_country_unknown", "country"},
+		"empty":        {"", "number_empty", "empty"},
+		"a half BSUID": {"US.", "number_characters", "BSUID"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := w.as("read", http.MethodPost, "/v1/decisions", map[string]any{"business": business, "user": c.number})
+			require.Equal(t, http.StatusUnprocessableEntity, r.status, "%s", r.body)
+			var p server.Problem
+			r.into(t, &p)
+			require.Len(t, p.Errors, 1)
+			require.Equal(t, "body.user", p.Errors[0].Location)
+			require.Equal(t, c.reason, p.Errors[0].Reason)
+			require.Contains(t, p.Errors[0].Message, c.word)
+		})
+	}
+	require.Empty(t, w.kinds())
+}
+
 func TestRequestPermissionRefused(t *testing.T) {
 	w := newWorld(t)
 	w.as("write", http.MethodPost, "/v1/dnc", map[string]any{"user": customer, "reason": "asked by phone"})
@@ -130,7 +192,7 @@ func TestRequestPermissionRefused(t *testing.T) {
 
 func TestRequestPermissionProviderFails(t *testing.T) {
 	w := newWorld(t)
-	w.graph.fail = true
+	w.graph.refuse(138009)
 	r := w.as("write", http.MethodPost, pairPath+"/requests", nil)
 	require.Equal(t, http.StatusBadGateway, r.status)
 	require.Equal(t, "provider_failed", r.json(t)["reason"])
@@ -211,7 +273,7 @@ func TestCalls(t *testing.T) {
 }
 
 func TestDoNotCall(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, second)
 	w.post(grant("wamid.G1"))
 	path := "/v1/dnc/%2B6591234567"
 	require.Equal(t, http.StatusNotFound, w.as("read", http.MethodGet, path, nil).status)
@@ -228,7 +290,7 @@ func TestDoNotCall(t *testing.T) {
 	w.as("read", http.MethodGet, "/v1/dnc", nil).into(t, &l)
 	require.Len(t, l.Items, 1)
 	require.Equal(t, http.StatusUnprocessableEntity, w.as("write", http.MethodDelete, path, nil).status, "needs a reason")
-	require.Equal(t, http.StatusNoContent, w.as("write", http.MethodDelete, path+"?reason=mistake", nil).status)
+	w.lift(path)
 	require.Equal(t, http.StatusNotFound, w.as("write", http.MethodDelete, path+"?reason=mistake", nil).status)
 	d = w.as("read", http.MethodPost, "/v1/decisions", map[string]any{"business": business, "user": customer}).json(t)
 	require.Equal(t, false, d["allow"], "lifting restores no permission")

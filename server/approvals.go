@@ -12,15 +12,16 @@ type approvalListInput struct {
 	All bool `query:"all" doc:"Also those that are decided; only pending ones when absent"`
 }
 
-type approvalInput struct {
-	ID string `path:"id" maxLength:"128"`
+// ApprovalParam is the parameter that names an approval.
+type ApprovalParam struct {
+	ID string `path:"id" maxLength:"128" doc:"Id of the approval"`
 }
 
 type rejectInput struct {
-	approvalInput
-	Body *struct {
-		Reason string `json:"reason,omitempty" maxLength:"500" doc:"Why, for the audit"`
-	} `required:"false"`
+	ApprovalParam
+	Body struct {
+		Reason string `json:"reason" minLength:"1" maxLength:"500" doc:"Why, for the audit"`
+	}
 }
 
 type approvalOutput struct{ Body permissions.Approval }
@@ -52,7 +53,7 @@ func (s *Server) listApprovals(ctx context.Context, in *approvalListInput) (*lis
 	return listed(found, next, showApproval), nil
 }
 
-func (s *Server) getApproval(ctx context.Context, in *approvalInput) (*approvalOutput, error) {
+func (s *Server) getApproval(ctx context.Context, in *ApprovalParam) (*approvalOutput, error) {
 	for next := ""; ; {
 		var found []permissions.Approval
 		var err error
@@ -71,7 +72,7 @@ func (s *Server) getApproval(ctx context.Context, in *approvalInput) (*approvalO
 	}
 }
 
-func (s *Server) approve(ctx context.Context, in *approvalInput) (*approvalOutput, error) {
+func (s *Server) approve(ctx context.Context, in *ApprovalParam) (*approvalOutput, error) {
 	a, err := s.cfg.Ledger.Approve(ctx, in.ID, caller(ctx).name)
 	if err != nil {
 		return nil, err
@@ -80,11 +81,7 @@ func (s *Server) approve(ctx context.Context, in *approvalInput) (*approvalOutpu
 }
 
 func (s *Server) reject(ctx context.Context, in *rejectInput) (*approvalOutput, error) {
-	reason := ""
-	if in.Body != nil {
-		reason = in.Body.Reason
-	}
-	a, err := s.cfg.Ledger.Reject(ctx, in.ID, caller(ctx).name, reason)
+	a, err := s.cfg.Ledger.Reject(ctx, in.ID, caller(ctx).name, in.Body.Reason)
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +90,6 @@ func (s *Server) reject(ctx context.Context, in *rejectInput) (*approvalOutput, 
 
 // showApproval writes its times in UTC.
 func showApproval(a permissions.Approval) permissions.Approval {
-	a.Expires, a.ProposedAt, a.DecidedAt = utc(a.Expires), utc(a.ProposedAt), utc(a.DecidedAt)
+	a.Expires, a.ProposedAt, a.LapsesAt, a.DecidedAt = utc(a.Expires), utc(a.ProposedAt), utc(a.LapsesAt), utc(a.DecidedAt)
 	return a
 }

@@ -61,6 +61,11 @@ func (s *Server) changeRoutes() {
 		description: "At once: pending callbacks end, and so does a call that the user has not answered. The user can grant it anew; to call never again use the do-not-call list.",
 	}, s.revokePermission)
 	register(s, operation{
+		method: http.MethodPost, path: "/v1/permissions/{business}/{user}/resumptions", id: "resumeMessages", tag: "Permissions", scope: ScopeWrite,
+		status: http.StatusCreated, also: http.StatusAccepted, summary: "Let permission requests go to a user who had stopped messages",
+		description: "For a user who asked for messages again elsewhere; calls are not concerned. 404 when no stop stands, 403 for a preference that only the user can change.",
+	}, s.resumeMessages)
+	register(s, operation{
 		method: http.MethodPut, path: "/v1/subjects/{user}/zone", id: "locateUser", tag: "Permissions", scope: ScopeWrite,
 		status: http.StatusNoContent, summary: "Say in which time zone the user is",
 		description: "Without it quiet hours hold in every zone in which the number may be.",
@@ -91,6 +96,16 @@ func (s *Server) revokePermission(ctx context.Context, in *revocationInput) (*ch
 	}
 	return s.apply(ctx, permissions.Change{
 		Kind: permissions.Revoked, Pair: pair, Actor: caller(ctx).name, Reason: in.Body.Reason,
+	})
+}
+
+func (s *Server) resumeMessages(ctx context.Context, in *revocationInput) (*changeOutput, error) {
+	pair, err := parsePair("path", in.Business, in.User)
+	if err != nil {
+		return nil, err
+	}
+	return s.apply(ctx, permissions.Change{
+		Kind: permissions.MessagesResumed, Pair: pair, Actor: caller(ctx).name, Reason: in.Body.Reason,
 	})
 }
 

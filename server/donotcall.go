@@ -10,8 +10,9 @@ import (
 
 type doNotCallInput struct {
 	Body struct {
-		User   string `json:"user" doc:"E.164 number or BSUID" example:"+6591234567"`
-		Reason string `json:"reason" minLength:"1" maxLength:"500" doc:"Why, for the audit"`
+		User     string `json:"user" doc:"E.164 number or BSUID" example:"+6591234567"`
+		Business string `json:"business,omitempty" doc:"Where the user opted out of one of our numbers: how far that reaches (all numbers, those of its brand, calls of one purpose) says its rule pack. Everything when absent" example:"+6531234567"`
+		Reason   string `json:"reason" minLength:"1" maxLength:"500" doc:"Why, for the audit"`
 	}
 }
 
@@ -22,7 +23,8 @@ type UserParam struct {
 
 type liftInput struct {
 	UserParam
-	Reason string `query:"reason" required:"true" minLength:"1" maxLength:"500" doc:"Why, for the audit"`
+	Business string `query:"business" doc:"Only the entry that came from this number; every entry when absent"`
+	Reason   string `query:"reason" required:"true" minLength:"1" maxLength:"500" doc:"Why, for the audit"`
 }
 
 type doNotCallOutput struct {
@@ -64,7 +66,15 @@ func (s *Server) addDoNotCall(ctx context.Context, in *doNotCallInput) (*doNotCa
 	if err != nil {
 		return nil, err
 	}
-	if err := s.cfg.Ledger.AddDoNotCall(ctx, u, caller(ctx).name, in.Body.Reason); err != nil {
+	c := permissions.Change{
+		Kind: permissions.OptedOut, Pair: permissions.Pair{User: u}, Actor: caller(ctx).name, Reason: in.Body.Reason,
+	}
+	if in.Body.Business != "" {
+		if c.Pair.Business, err = parseBusiness("body.business", in.Body.Business); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := s.cfg.Ledger.Apply(ctx, c); err != nil { // what narrows is never proposed
 		return nil, err
 	}
 	e, err := s.doNotCall(ctx, u)
@@ -103,9 +113,15 @@ func (s *Server) liftDoNotCall(ctx context.Context, in *liftInput) (*changeOutpu
 	if err != nil {
 		return nil, err
 	}
-	proposed, err := s.cfg.Ledger.Apply(ctx, permissions.Change{
+	c := permissions.Change{
 		Kind: permissions.OptOutLifted, Pair: permissions.Pair{User: u}, Actor: caller(ctx).name, Reason: in.Reason,
-	})
+	}
+	if in.Business != "" {
+		if c.Pair.Business, err = parseBusiness("query.business", in.Business); err != nil {
+			return nil, err
+		}
+	}
+	proposed, err := s.cfg.Ledger.Apply(ctx, c)
 	switch {
 	case err != nil:
 		return nil, err

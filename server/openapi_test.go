@@ -86,7 +86,7 @@ func routes(tb testing.TB, w *world) []route {
 func scopes() map[string]string {
 	return map[string]string{
 		"decide": "read", "listPermissions": "read", "getPermission": "read", "listPermissionEvents": "read", "requestPermission": "write",
-		"grantPermission": "write", "revokePermission": "write", "locateUser": "write", "readBackPermission": "write",
+		"grantPermission": "write", "revokePermission": "write", "resumeMessages": "write", "locateUser": "write", "readBackPermission": "write",
 		"listApprovals": "read", "getApproval": "read", "approve": "write", "reject": "write",
 		"listNumbers": "read", "getNumber": "read", "listNotices": "read", "reconcile": "write",
 		"listCallbacks": "read", "createCallback": "write", "getCallback": "read", "cancelCallback": "write",

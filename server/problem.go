@@ -63,6 +63,7 @@ type Problem struct { //nolint:errname // RFC 9457 calls it a problem
 // rejected value, which may be a phone number.
 type FieldError struct {
 	Location string `json:"location,omitempty" doc:"Where, such as body.user or query.limit"`
+	Reason   string `json:"reason,omitempty" doc:"The machine word, where there is one" example:"number_too_short"`
 	Message  string `json:"message"`
 }
 

@@ -134,7 +134,7 @@ func TestPoisonedBatch(t *testing.T) {
 	for i := range 1000 {
 		m := text(fmt.Sprintf("wamid.T%d", i), "hello")
 		if i%100 == 57 {
-			m = strings.Replace(m, `"timestamp":"`, `"timestamp":"x`, 1)
+			m = strings.Replace(reply(fmt.Sprintf("wamid.T%d", i), "accept"), `"timestamp":"`, `"timestamp":"x`, 1)
 			poison++
 		}
 		messages = append(messages, m)

@@ -2,13 +2,9 @@ package server
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"net/http"
-	"strconv"
 	"time"
 
-	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/geo"
 	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/provider"
@@ -71,7 +67,7 @@ func (s *Server) requestPermission(ctx context.Context, in *requestInput) (*requ
 	noteCtx, done := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer done()
 	if err != nil {
-		return nil, s.notSent(noteCtx, pair, account.Name, ask.ID, err)
+		return nil, s.notSent(noteCtx, pair, account, ask.ID, err)
 	}
 	// The message is out whether or not its id can be noted; the reply counts
 	// without it.
@@ -108,38 +104,4 @@ func (s *Server) ask(ctx context.Context, pair permissions.Pair, a Account, in *
 	}
 	ask.Template = t.Name + "/" + t.Language
 	return ask, t
-}
-
-// failedRecord says that the provider did not take a request that the ledger has.
-type failedRecord struct {
-	Request string `json:"request"`
-	Account string `json:"account"`
-	Error   string `json:"error"` // the provider's codes
-}
-
-// notSent notes in the audit that a request was not sent, and answers 502; the
-// provider's own words go to the log only, without numbers.
-func (s *Server) notSent(ctx context.Context, pair permissions.Pair, account, id string, sent error) *Problem {
-	code := providerCode(sent)
-	s.cfg.Logger.WarnContext(ctx, "provider did not take the message", slog.String("request", id), slog.String("error", mask(sent.Error())))
-	err := s.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
-		subject, err := s.cfg.Ledger.EnsureSubject(ctx, tx, pair.User)
-		if err != nil {
-			return wrap("subject", err)
-		}
-		_, err = tx.Append(ctx, audit.Record{Kind: "permission.request_failed", Subject: subject, Payload: failedRecord{Request: id, Account: account, Error: code}})
-		return wrap("audit request", err)
-	})
-	if err != nil {
-		s.cfg.Logger.ErrorContext(ctx, "failed request not recorded", slog.String("request", id), slog.String("error", mask(err.Error())))
-	}
-	return problem(http.StatusBadGateway, reasonProvider, "The provider did not take the message: "+code+".")
-}
-
-// providerCode is a provider's refusal in codes, without its words.
-func providerCode(err error) string {
-	if api, ok := errors.AsType[*provider.APIError](err); ok {
-		return api.Provider + " " + strconv.Itoa(api.Status) + "/" + strconv.Itoa(api.Code)
-	}
-	return "no answer"
 }

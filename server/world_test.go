@@ -189,6 +189,7 @@ type graph struct {
 	mu     sync.Mutex
 	bodies [][]byte
 	fail   bool
+	code   int // of a failure
 	// The permission query's answer; nothing is granted when empty.
 	told       string
 	toldStatus int
@@ -212,13 +213,20 @@ func newGraph(tb testing.TB) *graph {
 		g.bodies = append(g.bodies, b)
 		if g.fail {
 			w.WriteHeader(http.StatusBadRequest)
-			_, _ = io.WriteString(w, `{"error":{"message":"(#138009) to +6591234567","code":138009}}`)
+			_, _ = fmt.Fprintf(w, `{"error":{"message":"(#%d) to +6591234567","code":%d}}`, g.code, g.code)
 			return
 		}
 		_, _ = fmt.Fprintf(w, `{"messaging_product":"whatsapp","messages":[{"id":"wamid.REQ%d"}],"umid":"00000000-0000-0000-0000-%012d","status":{"state":"queued"}}`, len(g.bodies), len(g.bodies))
 	}))
 	tb.Cleanup(g.Close)
 	return g
+}
+
+// refuse lets every message fail with a code of the provider.
+func (g *graph) refuse(code int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.fail, g.code = true, code
 }
 
 // tell sets what the permission query answers.
