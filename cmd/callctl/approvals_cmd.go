@@ -27,6 +27,7 @@ func approvalColumns() []column {
 		{"evidence", "evidence"},
 		{"proposed by", "proposedBy"},
 		{"proposed at", "proposedAt"},
+		{"lapses at", "lapsesAt"},
 		{"decided by", "decidedBy"},
 		{"decided at", "decidedAt"},
 	}
@@ -68,12 +69,12 @@ func (c approvalsApproveCmd) Run(ctx context.Context, t *terminal, f *daemonFlag
 
 type approvalsRejectCmd struct {
 	approvalArg
-	Reason string `help:"Why; it stands in the audit."`
+	Reason string `help:"Why; it stands in the audit." required:""`
 }
 
 // rejectRequest is the body of POST …/reject.
 type rejectRequest struct {
-	Reason string `json:"reason,omitempty"`
+	Reason string `json:"reason"`
 }
 
 // Run rejects.

@@ -49,6 +49,16 @@ func (c permissionsRevokeCmd) Run(ctx context.Context, t *terminal, f *daemonFla
 	return f.change(ctx, t, http.MethodPost, c.path("/revocations"), nil, revocationRequest{Reason: c.Reason})
 }
 
+type permissionsResumeCmd struct {
+	pairArgs
+	Reason string `help:"Why; it stands in the audit." required:""`
+}
+
+// Run lets messages go to the user again, or proposes it.
+func (c permissionsResumeCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
+	return f.change(ctx, t, http.MethodPost, c.path("/resumptions"), nil, revocationRequest{Reason: c.Reason})
+}
+
 type permissionsZoneCmd struct {
 	User   string `arg:"" help:"The user: E.164 or BSUID."`
 	Zone   string `arg:"" help:"IANA time zone, such as Europe/Berlin."`

@@ -16,7 +16,7 @@ type dncCmd struct {
 }
 
 func dncColumns() []column {
-	return []column{{"user", "user"}, {"since", "since"}, {"source", "source"}, {"actor", "actor"}, {"reason", "reason"}}
+	return []column{{"user", "user"}, {"since", "since"}, {"source", "source"}, {"scope", "scope"}, {"brand", "brand"}, {"purpose", "purpose"}, {"actor", "actor"}, {"reason", "reason"}}
 }
 
 type dncListCmd struct{ listFlags }
@@ -36,28 +36,34 @@ func (c dncShowCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error 
 }
 
 type dncAddCmd struct {
-	User   string `arg:"" help:"The user: E.164 or BSUID."`
-	Reason string `help:"Why; it stands in the audit." required:""`
+	User     string `arg:"" help:"The user: E.164 or BSUID."`
+	Business string `help:"The user opted out of this number of ours, as far as its rule pack lets that reach; of everything when left out."`
+	Reason   string `help:"Why; it stands in the audit." required:""`
 }
 
 // dncEntry is the body of POST /v1/dnc.
 type dncEntry struct {
-	User   string `json:"user"`
-	Reason string `json:"reason"`
+	User     string `json:"user"`
+	Business string `json:"business,omitempty"`
+	Reason   string `json:"reason"`
 }
 
 // Run adds the entry.
 func (c dncAddCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
-	return f.print(ctx, t, http.MethodPost, "/v1/dnc", nil, dncEntry{User: c.User, Reason: c.Reason}, dncColumns())
+	return f.print(ctx, t, http.MethodPost, "/v1/dnc", nil, dncEntry{User: c.User, Business: c.Business, Reason: c.Reason}, dncColumns())
 }
 
 type dncRemoveCmd struct {
-	User   string `arg:"" help:"The user: E.164 or BSUID."`
-	Reason string `help:"Why; it stands in the audit." required:""`
+	User     string `arg:"" help:"The user: E.164 or BSUID."`
+	Business string `help:"Only the entry that came from this number of ours; every entry when left out."`
+	Reason   string `help:"Why; it stands in the audit." required:""`
 }
 
 // Run lifts the entry.
 func (c dncRemoveCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
 	query := url.Values{"reason": {c.Reason}}
+	if c.Business != "" {
+		query.Set("business", c.Business)
+	}
 	return f.change(ctx, t, http.MethodDelete, "/v1/dnc/"+segment(c.User), query, nil)
 }

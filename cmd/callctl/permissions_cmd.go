@@ -17,6 +17,7 @@ type permissionsCmd struct {
 
 	Grant    permissionsGrantCmd    `cmd:"" help:"Record a permission that the user gave elsewhere; may need a second person."`
 	Revoke   permissionsRevokeCmd   `cmd:"" help:"Withdraw a permission; ends its pending callbacks."`
+	Resume   permissionsResumeCmd   `cmd:"" help:"Let requests go to a user who had stopped messages and asked for them again."`
 	Zone     permissionsZoneCmd     `cmd:"" help:"Say in which time zone the user is, for the quiet hours."`
 	ReadBack permissionsReadBackCmd `cmd:"" help:"Ask the provider for the permission now." name:"read-back"`
 }
