@@ -3,6 +3,7 @@ package provider
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -98,11 +99,7 @@ func (m Members) List(names ...string) ([]json.RawMessage, bool) {
 func (m Members) With(name string) Members {
 	inner := m.Object(name)
 	all := make(Members, len(m)+len(inner))
-	for key, raw := range m {
-		all[key] = raw
-	}
-	for key, raw := range inner {
-		all[key] = raw
-	}
+	maps.Copy(all, m)
+	maps.Copy(all, inner)
 	return all
 }

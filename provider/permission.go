@@ -16,12 +16,14 @@ type PermissionReader interface {
 	ReadPermission(ctx context.Context, user permissions.User) (PermissionState, error)
 }
 
-// PermissionState, Action and Limit are what a provider's API says, in the
-// ledger's types.
+// What a provider's API says, in the ledger's types.
 type (
+	// PermissionState is the state of a permission.
 	PermissionState = permissions.ProviderState
-	Action          = permissions.ProviderAction
-	Limit           = permissions.ProviderLimit
+	// Action is something that the provider lets the business do or not.
+	Action = permissions.ProviderAction
+	// Limit is how often an action may be done in a period.
+	Limit = permissions.ProviderLimit
 )
 
 // NewLimit reads a limit; what cannot be read is zero.

@@ -16,6 +16,8 @@ import (
 var willingWords string
 
 // willing are the lines of willing.txt, folded.
+//
+//nolint:gochecknoglobals // a constant of the binary, in its readable form
 var willing = sync.OnceValue(func() map[string]bool {
 	words := make(map[string]bool, 64)
 	for line := range strings.Lines(willingWords) {

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/callctl/callctl/geo"
-	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/provider"
 	"github.com/callctl/callctl/sipbridge"
 )
@@ -115,9 +114,4 @@ func (cfg *Config) check() error {
 		}
 	}
 	return nil
-}
-
-// pair is the ledger's key for a user of this number.
-func (a *Account) pair(user permissions.User) permissions.Pair {
-	return permissions.Pair{Business: a.cfg.Business, User: user}
 }

@@ -118,15 +118,18 @@ func TestDecodeUnreadableNews(t *testing.T) {
 		{"template_category", `"MARKETING"`, `null`, []string{"malformed:template_category_update.new_category@0.0"}, nil},
 		{
 			"settings_restricted", `"type": "RESTRICTED_BUSINESS_INITIATED_CALLING"`, `"type": []`,
-			[]string{"malformed:restriction.type@0.0"}, []permissions.NoticeKind{permissions.Settings},
+			[]string{"malformed:restriction.type@0.0"},
+			[]permissions.NoticeKind{permissions.Settings},
 		},
 		{
 			"settings_restricted", `"expiration": 1767772800`, `"expiration": "soon"`,
-			[]string{"malformed:restriction.expiration@0.0"}, []permissions.NoticeKind{permissions.Settings, permissions.Restriction},
+			[]string{"malformed:restriction.expiration@0.0"},
+			[]permissions.NoticeKind{permissions.Settings, permissions.Restriction},
 		},
 		{
 			"settings_restricted", `"restrictions_list": [`, `"restrictions_list": "none", "x": [`,
-			[]string{"malformed:restrictions@0.0"}, []permissions.NoticeKind{permissions.Settings},
+			[]string{"malformed:restrictions@0.0"},
+			[]permissions.NoticeKind{permissions.Settings},
 		},
 	} {
 		got := decode(t, edit(t, "news/"+tc.sample+".json", tc.old, tc.replacement))
