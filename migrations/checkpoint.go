@@ -2,6 +2,7 @@ package migrations
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -13,15 +14,28 @@ const (
 	checkpointTick = 250 * time.Millisecond
 	// checkpointFrom is the WAL size from which it is worth copying it back.
 	checkpointFrom = 512 << 10
-	// truncateFrom is the size at which writers are held for a moment to cut the
-	// file: only readers that stay for long let it get there.
+	// restartFrom is the number of pages in the WAL from which the writer is held
+	// for a moment to begin it anew: without a pause of the writer it never ends.
+	restartFrom = 2048
+	// nearlyAll is how many pages may be left to copy while the writer is held.
+	nearlyAll = 256
+	// truncateFrom is the size at which readers are waited for to cut the file: only
+	// those that stay for long let it get there.
 	truncateFrom = 64 << 20
+)
+
+// The checkpoints (sqlite.org/pragma.html#pragma_wal_checkpoint). A passive one
+// waits for nobody and copies what no reader keeps it from copying.
+const (
+	sqlCheckpoint         = `PRAGMA wal_checkpoint(PASSIVE)`
+	sqlCheckpointTruncate = `PRAGMA wal_checkpoint(TRUNCATE)`
 )
 
 // RunCheckpoints copies the write-ahead log into the database from its own
 // connection until ctx ends, so that no commit pays for it; without it every
-// commit that makes the log long does. An error is a failing disk: the caller
-// should stop.
+// commit that makes the log long does. When the log has grown it also holds the
+// writer, for the few milliseconds that the newest pages take, so that the next
+// commit begins the log anew. An error is a failing disk: the caller should stop.
 func (db *DB) RunCheckpoints(ctx context.Context) error {
 	tick := time.NewTicker(checkpointTick)
 	defer tick.Stop()
@@ -49,15 +63,42 @@ func (db *DB) RunCheckpoints(ctx context.Context) error {
 	}
 }
 
-// runCheckpoint runs one checkpoint. A busy one is no error: the next tick tries again.
+// runCheckpoint copies the log of the given size back. What readers hold up is no
+// error: the next tick tries again.
 func (db *DB) runCheckpoint(ctx context.Context, size int64) error {
-	query := "PRAGMA wal_checkpoint(PASSIVE)" // waits for nobody and holds nobody up
+	const rounds = 4
+	copied, pages, err := checkpoint(ctx, db.checkpoint, sqlCheckpoint)
+	if err != nil || pages < restartFrom {
+		return err
+	}
+	for range rounds { // what was written while the one before copied
+		before := copied
+		if copied, pages, err = checkpoint(ctx, db.checkpoint, sqlCheckpoint); err != nil {
+			return err
+		}
+		if copied-before < nearlyAll {
+			break
+		}
+	}
+	writer, err := db.Write.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("hold the writer: %w", err)
+	}
+	defer writer.Close()
+	query := sqlCheckpoint
 	if size >= truncateFrom {
-		query = "PRAGMA wal_checkpoint(TRUNCATE)"
+		query = sqlCheckpointTruncate
 	}
-	var busy, frames, copied int
-	if err := db.checkpoint.QueryRowContext(ctx, query).Scan(&busy, &frames, &copied); err != nil {
-		return fmt.Errorf("checkpoint the write-ahead log: %w", err)
+	_, _, err = checkpoint(ctx, db.checkpoint, query)
+	return err
+}
+
+// checkpoint runs one checkpoint and returns how many pages of the log are copied
+// and how many it has.
+func checkpoint(ctx context.Context, on *sql.DB, query string) (copied, pages int, err error) {
+	var busy int
+	if err := on.QueryRowContext(ctx, query).Scan(&busy, &pages, &copied); err != nil {
+		return 0, 0, fmt.Errorf("checkpoint the write-ahead log: %w", err)
 	}
-	return nil
+	return copied, pages, nil
 }

@@ -176,6 +176,29 @@ func TestRunCheckpointsBoundsTheLog(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
+// A writer that never pauses does not let the log grow without end.
+func TestRunCheckpointsBeginsTheLogAnewUnderAWriter(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "callctl.db")
+	db := open(t, path)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- db.RunCheckpoints(ctx) }()
+	written, largest := int64(0), int64(0)
+	const row = 200_000
+	for i := 0; written < 150<<20; i++ {
+		_, err := db.Write.ExecContext(ctx, "INSERT INTO audit_hashes (pos, hash) VALUES (?, zeroblob(?)) ON CONFLICT (pos) DO UPDATE SET hash = excluded.hash", i%20, row)
+		require.NoError(t, err)
+		written += row
+		st, err := os.Stat(path + "-wal")
+		require.NoError(t, err)
+		largest = max(largest, st.Size())
+		time.Sleep(2 * time.Millisecond) // 100 MB a second at most
+	}
+	cancel()
+	require.NoError(t, <-done)
+	require.Less(t, largest, int64(truncateFrom), "%d bytes written", written)
+}
+
 func TestCheckpointDoesNotWaitForReaders(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "callctl.db")
 	db := open(t, path)

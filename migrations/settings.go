@@ -38,14 +38,14 @@ type setting struct {
 func settings() []setting {
 	return []setting{
 		{"busy_timeout", "5000", "5000", false},
-		{"journal_mode", "WAL", "wal", false},        // readers never wait for the writer
-		{"synchronous", "FULL", "2", false},          // a commit is on the disk when it returns
-		{"foreign_keys", "1", "1", false},            //
-		{"secure_delete", "1", "1", false},           // erased personal data is overwritten
-		{"trusted_schema", "0", "0", false},          // a planted view or trigger calls nothing
-		{"cell_size_check", "1", "1", false},         // a corrupt page is an error, not a crash
-		{"mmap_size", "0", "0", false},               // no stray pointer writes into the file
-		{"wal_autocheckpoint", "4000", "4000", true}, // the fallback for RunCheckpoints
+		{"journal_mode", "WAL", "wal", false},          // readers never wait for the writer
+		{"synchronous", "FULL", "2", false},            // a commit is on the disk when it returns
+		{"foreign_keys", "1", "1", false},              //
+		{"secure_delete", "1", "1", false},             // erased personal data is overwritten
+		{"trusted_schema", "0", "0", false},            // a planted view or trigger calls nothing
+		{"cell_size_check", "1", "1", false},           // a corrupt page is an error, not a crash
+		{"mmap_size", "0", "0", false},                 // no stray pointer writes into the file
+		{"wal_autocheckpoint", "16384", "16384", true}, // pages; the fallback for RunCheckpoints
 		{"journal_size_limit", "8388608", "8388608", true},
 		{"temp_store", "2", "2", false},          // undo copies of pages go to memory: faster, and no personal data in a temporary file
 		{"cache_size", "-32768", "-32768", true}, // KiB: a shared transaction stays in memory until its commit

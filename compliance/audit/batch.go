@@ -60,7 +60,7 @@ func (l *Log) begin(ctx context.Context) (*batch, error) {
 
 // takesMore says whether another writer may join.
 func (b *batch) takesMore() bool {
-	return b.lost == nil && b.members < maxBatch && time.Since(b.began) < maxBatchTime
+	return b.lost == nil && b.members < maxBatch && time.Since(b.began) < b.log.batchTime
 }
 
 // run lets f do its work as the newest member. When f fails, or panics, nothing of
@@ -78,7 +78,7 @@ func (b *batch) run(ctx context.Context, f func(ctx context.Context, tx *Tx) err
 	defer func() {
 		tx.end()
 		if !kept {
-			err = errors.Join(err, b.undo(ctx))
+			err = errors.Join(err, b.undo(ctx, tx.failure))
 		}
 	}()
 	if err := f(ctx, tx); err != nil {
@@ -109,9 +109,10 @@ func (b *batch) tx() *Tx {
 	return &Tx{conn: b.conn, log: b.log, now: now, edge: b.edge.clone()}
 }
 
-// undo takes back what the newest member has written. The error is of the
-// transaction, when it is gone altogether; the others learn it by the outcome.
-func (b *batch) undo(ctx context.Context) error {
+// undo takes back what the newest member has written, after what it saw fail, if
+// anything. The error is of the transaction, when it is gone altogether; the
+// others learn it by the outcome.
+func (b *batch) undo(ctx context.Context, failure error) error {
 	switch {
 	case b.lost != nil:
 		return nil
@@ -122,7 +123,7 @@ func (b *batch) undo(ctx context.Context) error {
 	}
 	for _, query := range []string{sqlRollbackTo, sqlRelease} {
 		if _, err := b.conn.ExecContext(ctx, query); err != nil {
-			return b.lose(ctx, err)
+			return b.lose(ctx, errors.Join(failure, err))
 		}
 	}
 	return nil

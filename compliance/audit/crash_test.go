@@ -7,10 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/callctl/callctl/compliance/audit"
 )
@@ -43,18 +45,46 @@ func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 	}
 }
 
-// writeUntilKilled prints the last index of each transaction once Update returned.
+// writeUntilKilled has several writers, which share transactions, print the last
+// index of each of their parts once Update returned.
 func writeUntilKilled(t *testing.T, dir string) {
 	t.Helper()
 	h := openHouse(t, dir)
-	for {
-		require.NoError(t, h.transact(t, 3, false))
-		fmt.Fprintln(os.Stdout, "committed", h.log.Size()-1)
-		if h.log.Size()%30 == 0 {
-			_, err := h.log.Checkpoint(context.Background()) //nolint:usetesting // the test ends by being killed
-			require.NoError(t, err)
-		}
+	var printing sync.Mutex
+	var group errgroup.Group
+	for range 6 {
+		group.Go(func() error {
+			for {
+				last, err := h.writeThree()
+				if err != nil {
+					return err
+				}
+				printing.Lock()
+				fmt.Fprintln(os.Stdout, "committed", last)
+				printing.Unlock()
+				if last%30 == 29 {
+					if _, err := h.log.Checkpoint(context.Background()); err != nil {
+						return err
+					}
+				}
+			}
+		})
 	}
+	require.NoError(t, group.Wait())
+}
+
+// writeThree appends three entries and returns the index of the last.
+func (h *house) writeThree() (last int64, err error) {
+	err = h.log.Update(context.Background(), func(ctx context.Context, tx *audit.Tx) error {
+		for i := range 3 {
+			last, err = tx.Append(ctx, audit.Record{Kind: "call.attempted", Subject: fmt.Sprintf("s%d", i%2)})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return last, err
 }
 
 // killedAfter runs the writer, kills it some time after its first commit and
@@ -78,8 +108,9 @@ func killedAfter(t *testing.T, dir string, d time.Duration) int64 {
 		if last < 0 {
 			time.AfterFunc(d, func() { _ = child.Process.Kill() })
 		}
-		last, err = strconv.ParseInt(number, 10, 64)
+		n, err := strconv.ParseInt(number, 10, 64)
 		require.NoError(t, err)
+		last = max(last, n)
 	}
 	require.Error(t, child.Wait(), "the child must have been killed")
 	require.GreaterOrEqual(t, last, int64(0), "the child committed nothing")

@@ -44,6 +44,8 @@ type Log struct {
 	keys  *keyring
 	turns turns // of the writers
 
+	batchTime time.Duration // for which a transaction takes in writers
+
 	// anchoring serialises checkpoints, so that the anchor never goes back.
 	anchoring sync.Mutex
 
@@ -75,11 +77,12 @@ func New(ctx context.Context, cfg Config) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{
-		cfg:     cfg,
-		keys:    keys,
-		edge:    edge,
-		changed: make(chan struct{}),
-		broken:  make(chan struct{}),
+		cfg:       cfg,
+		keys:      keys,
+		edge:      edge,
+		batchTime: maxBatchTime,
+		changed:   make(chan struct{}),
+		broken:    make(chan struct{}),
 	}
 	if err := l.checkAnchor(ctx); err != nil {
 		return nil, err

@@ -4,21 +4,21 @@
 -- that providers know the user by. No other table of the ledger holds a number
 -- of a user.
 CREATE TABLE subjects (
-    id          TEXT PRIMARY KEY,
+    id          TEXT NOT NULL PRIMARY KEY, -- begins with the time of its making, so that what hangs on it grows at one end
     merged_into TEXT,             -- the subject that took this one over, NULL while it stands
     created_ms  BIGINT NOT NULL
-);
+) WITHOUT ROWID;
 CREATE INDEX subjects_merged ON subjects (merged_into) WHERE merged_into IS NOT NULL;
 
 CREATE TABLE aliases (
-    alias           TEXT PRIMARY KEY, -- E.164 with plus, or a BSUID
+    alias           TEXT NOT NULL PRIMARY KEY, -- E.164 with plus, or a BSUID
     subject         TEXT NOT NULL REFERENCES subjects (id), -- whose it is
     since_ms        BIGINT NOT NULL,
     token           TEXT NOT NULL,    -- opaque name of it in events; the forms of one number share one
     used            BIGINT NOT NULL,  -- 0: another form of a number that was used, only there to be found
     former          TEXT,             -- whose it was before
     former_until_ms BIGINT            -- facts dated up to then are the former's
-);
+) WITHOUT ROWID;
 CREATE INDEX aliases_subject ON aliases (subject);
 CREATE INDEX aliases_token ON aliases (token);
 CREATE INDEX aliases_former ON aliases (former) WHERE former IS NOT NULL;
@@ -49,7 +49,7 @@ CREATE TABLE sightings (
     first_ms BIGINT NOT NULL,
     last_ms  BIGINT NOT NULL,
     PRIMARY KEY (subject, business, line, holder)
-);
+) WITHOUT ROWID;
 
 -- Reserved dials. The partial index is the promise that a pair has one at most.
 CREATE TABLE attempts (
@@ -82,7 +82,7 @@ CREATE TABLE permissions (
     expires_ms  BIGINT,           -- effective expiry of the grant, NULL for never or none
     due_ms      BIGINT,           -- when the sweep has to look at it next, NULL for never
     PRIMARY KEY (business, subject)
-);
+) WITHOUT ROWID;
 CREATE INDEX permissions_subject ON permissions (subject);
 CREATE INDEX permissions_due ON permissions (due_ms) WHERE due_ms IS NOT NULL;
 CREATE INDEX permissions_pack ON permissions (business, rule_pack) WHERE rule_pack <> '';
@@ -97,16 +97,16 @@ CREATE TABLE do_not_call (
     reason   TEXT NOT NULL,
     event_id TEXT NOT NULL,
     PRIMARY KEY (subject, brand, purpose)
-);
+) WITHOUT ROWID;
 CREATE INDEX do_not_call_since ON do_not_call (since_ms, subject);
 
 -- Which message of a provider carried which request.
 CREATE TABLE request_messages (
-    message_id  TEXT PRIMARY KEY,
+    message_id  TEXT NOT NULL PRIMARY KEY,
     event_id    TEXT NOT NULL,
     linked_ms   BIGINT NOT NULL,
     audit_index BIGINT NOT NULL
-);
+) WITHOUT ROWID;
 
 -- +goose Down
 SELECT 1;
