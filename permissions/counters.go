@@ -82,7 +82,7 @@ func (h *history) streak() int {
 		return 0
 	}
 	for i := range h.events {
-		if e := &h.events[i]; e.Kind == Granted && !e.Automatic && !h.holders.elseHolds(e) {
+		if e := &h.events[i]; e.own() && !h.holders.elseHolds(e) {
 			turns = append(turns, turn{at: e.At})
 		}
 	}

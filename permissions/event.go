@@ -119,6 +119,21 @@ type Event struct {
 	applied bool // Granted by an operator: it came through Apply
 }
 
+// narrows is true for the facts that nobody may act against once they are known;
+// a message can be one.
+func (e *Event) narrows() bool {
+	switch e.Kind {
+	case Declined, Revoked, OptedOut, MessagesStopped, Messaged:
+		return true
+	default:
+		return false
+	}
+}
+
+// own is true for a grant that the user gave: not one that the platform gave for
+// them, nor one that an operator wrote down.
+func (e *Event) own() bool { return e.Kind == Granted && !e.Automatic && e.Auth != AuthOperator }
+
 // Outcome is how an attempt ended.
 type Outcome string
 

@@ -47,7 +47,9 @@ func (a *address) at(r *recording) (subject, since string) {
 }
 
 // plain is true for a BSUID of the user's own; a parent's is shared by portfolios.
-func (u User) plain() bool { return bsuid.MatchString(string(u)) && !strings.Contains(string(u), ".ENT.") }
+func (u User) plain() bool {
+	return bsuid.MatchString(string(u)) && !strings.Contains(string(u), ".ENT.")
+}
 
 // addressesOf are all addresses of the person that an event is about: not the one
 // that they left.
@@ -171,10 +173,8 @@ func numbersOf(ctx context.Context, q querier, subject string) ([]address, error
 func (l *Ledger) settleSubject(ctx context.Context, tx *audit.Tx, r *recording, subjects []string) (err error) {
 	switch len(subjects) {
 	case 0:
-		r.subject = l.cfg.NewID()
-		if _, err := tx.ExecContext(ctx, insertSubject, r.subject, tx.Now().UnixMilli()); err != nil {
-			return fmt.Errorf("create subject: %w", err)
-		}
+		r.subject, err = l.newSubject(ctx, tx)
+		r.fresh = true
 	case 1:
 		r.subject = subjects[0]
 	default:

@@ -43,12 +43,11 @@ func (l *Ledger) release(ctx context.Context, tx *audit.Tx, r *recording, u User
 	if a.subject != r.subject {
 		return nil // it is another person's since
 	}
-	next := l.cfg.NewID()
-	now := tx.Now().UnixMilli()
-	if _, err := tx.ExecContext(ctx, insertSubject, next, now); err != nil {
-		return fmt.Errorf("create subject: %w", err)
+	next, err := l.newSubject(ctx, tx)
+	if err != nil {
+		return err
 	}
-	if _, err := tx.ExecContext(ctx, departAlias, until, next, now, a.token); err != nil {
+	if _, err := tx.ExecContext(ctx, departAlias, until, next, tx.Now().UnixMilli(), a.token); err != nil {
 		return fmt.Errorf("store alias: %w", err)
 	}
 	if number {

@@ -94,12 +94,12 @@ func (h *history) takeAway(e *Event) {
 }
 
 // applyGrant lets a later grant replace an earlier one. An automatic grant (the
-// user called us) never overcomes an opt-out and never replaces a permanent
-// grant; nothing is granted while the user is on the do-not-call list, nor by
+// user called us), or an operator's, never overcomes an opt-out, and an automatic
+// one never replaces a permanent grant; nothing is granted while the user is on the do-not-call list, nor by
 // whoever had the user's number before.
 func (h *history) applyGrant(e *Event) {
 	switch {
-	case h.optOut != nil, h.anew && e.Automatic:
+	case h.optOut != nil, h.anew && !e.own():
 		return
 	case h.left[e.Line], h.holders.elseHolds(e):
 		return

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,9 @@ const maxText = 64 << 10
 // none is stored.
 func (l *Ledger) Record(ctx context.Context, events ...Event) (int, error) {
 	fresh := 0
+	if slices.ContainsFunc(events, func(e Event) bool { return e.narrows() }) {
+		ctx = audit.Ahead(ctx)
+	}
 	err := l.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
 		var err error
 		fresh, err = l.RecordTx(ctx, tx, events...)
@@ -71,21 +75,40 @@ func (l *Ledger) record(ctx context.Context, tx *audit.Tx, e Event) (bool, error
 	if r.Request, err = requestOf(ctx, tx, r.Ref); err != nil {
 		return false, err
 	}
+	if r.Kind == Messaged {
+		r.said = l.words.read(r.Text)
+	}
 	if err := l.store(ctx, tx, r); err != nil {
 		return false, err
 	}
-	if e.Kind == Messaged {
-		return true, l.obey(ctx, tx, r)
-	}
-	return true, nil
+	return true, l.obey(ctx, tx, r)
 }
 
-// obey records what the words of a message amount to.
+// obey records what the words of a message amount to. One that asks for messages
+// again restores no calls.
 func (l *Ledger) obey(ctx context.Context, tx *audit.Tx, r *recording) error {
-	if !l.words.match(r.Text) {
-		return nil
+	const why = "opt-out words in a message"
+	var follow []*recording
+	switch r.said.channels {
+	case ChannelsCalls:
+		follow = append(follow, r.follows("optout", OptedOut, why))
+	case ChannelsMessages:
+		follow = append(follow, r.follows("stop", MessagesStopped, why))
+	case ChannelsAll:
+		follow = append(follow, r.follows("optout", OptedOut, why), r.follows("stop", MessagesStopped, why))
 	}
-	return l.store(ctx, tx, r.follows("optout", OptedOut, "opt-out words in a message"))
+	if r.said.resume {
+		follow = append(follow, r.follows("resume", MessagesResumed, "words in a message that ask for messages again"))
+	}
+	for _, f := range follow {
+		if f.Kind == OptedOut {
+			f.Channels = r.said.channels
+		}
+		if err := l.store(ctx, tx, f); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // store appends the event to the audit, keeps it and brings the projection of
@@ -94,9 +117,12 @@ func (l *Ledger) store(ctx context.Context, tx *audit.Tx, r *recording) error {
 	if r.stateless() {
 		return l.storeTalk(ctx, tx, r)
 	}
-	known, err := knownEvents(ctx, tx, r.subject, r.Pair.Business)
-	if err != nil {
-		return err
+	var known []Event
+	if !r.fresh {
+		var err error
+		if known, err = knownEvents(ctx, tx, r.subject, r.Pair.Business); err != nil {
+			return err
+		}
 	}
 	brand := l.brandOf(r.Pair.Business)
 	before := fold(reaching(known, brand))
@@ -175,8 +201,8 @@ func (l *Ledger) payload(r *recording, now time.Time) recorded {
 	if !r.claimed.IsZero() {
 		p.Claimed = &r.claimed
 	}
-	if r.Kind == OptedOut && r.Ref != "" {
-		p.Words = l.words.version
+	if r.said != (meaning{}) {
+		p.Words, p.Word, p.Review = l.words.Version(), r.said.word, r.said.review
 	}
 	return p
 }

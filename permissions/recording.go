@@ -14,8 +14,10 @@ import (
 type recording struct {
 	Event
 	subject string
+	fresh   bool      // nothing was known of the subject until now
 	merged  bool      // its addresses belonged to several subjects until now
 	since   string    // who has its address now, when it is about who had it before
+	said    meaning   // what the words of a message mean
 	left    []User    // IDChanged: the addresses that are no longer the user's
 	claimed time.Time // the time that the event came with, when it was not believed
 }
@@ -165,7 +167,7 @@ func (r *recording) follows(id string, k EventKind, reason string) *recording {
 			Account: r.Account, Auth: r.Auth, Reason: reason, Ref: r.ID, Webhook: r.Webhook,
 			Line: r.Line, Holder: r.Holder,
 		},
-		subject: r.subject, since: r.since, claimed: r.claimed,
+		subject: r.subject, since: r.since, claimed: r.claimed, said: r.said,
 	}
 }
 
@@ -184,6 +186,8 @@ type recorded struct {
 	After    *standing  `json:"after,omitempty"`
 	RulePack string     `json:"rulePack"`
 	Words    string     `json:"optOutWords,omitempty"`
+	Word     string     `json:"optOutWord,omitempty"` // entries of the list that a message was read by
+	Review   bool       `json:"review,omitempty"`     // a message that may have been meant to end something: a person should read it
 }
 
 // standing is the part of a Permission that an event can change.

@@ -17,7 +17,7 @@ type Revocation struct {
 	Subject   string
 	Event     string // id of the event behind it
 	Reason    Reason // PermissionDeclined, PermissionRevoked or DoNotCall
-	DoNotCall bool // the user opted out: of everything, or as far as Scope says
+	DoNotCall bool   // the user opted out: of everything, or as far as Scope says
 	At        time.Time
 	Account   string // that the event came through, "" when it came from no provider
 	// Addresses are all addresses of the user, Pair.User among them: a live call
