@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/callctl/callctl/compliance/audit"
+	"github.com/callctl/callctl/geo"
 	"github.com/callctl/callctl/permissions"
 )
 
@@ -35,8 +36,9 @@ func TestEveryRuleIsListedInOrder(t *testing.T) {
 	f := newFixture(t)
 	d := f.check(t, permissions.Pair{Business: "+6500000000", User: "nobody"})
 	require.Equal(t, []string{
-		"business_known", "user_valid", "business_country", "user_region", "do_not_call", "permission",
-		"permission_verified", "calls_per_grant", "connected_calls", "attempt_in_progress",
+		"business_known", "user_valid", "business_country", "business_restricted", "user_region", "destination_country",
+		"do_not_call", "permission", "permission_verified", "calls_per_grant", "connected_calls", "consecutive_unanswered",
+		"provider_limit", "quiet_hours", "attempt_in_progress",
 	}, names(d))
 	require.Equal(t, permissions.UnknownBusiness, d.Reason, "the first that refused")
 	require.Equal(t, permissions.InvalidUser, verdicts(d)["user_valid"])
@@ -45,6 +47,17 @@ func TestEveryRuleIsListedInOrder(t *testing.T) {
 	require.Equal(t, "geography@2026-11-22", d.Geography)
 	require.EqualValues(t, -1, d.AuditIndex)
 	require.Empty(t, d.ID)
+	require.Equal(t, geo.TZData(), d.TZData)
+	asking, err := f.Check(t.Context(), permissions.Query{Pair: pair, Action: permissions.RequestPermission, Template: "cpr/en", Purpose: "delivery"})
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"business_known", "user_valid", "business_country", "business_restricted", "user_region", "destination_country",
+		"do_not_call", "messages_opt_out", "permission_exists", "request_limit", "request_limit", "requests_per_cycle",
+		"provider_limit", "request_template", "request_deliverable",
+	}, names(asking))
+	require.True(t, asking.Allow)
+	require.Equal(t, "delivery", asking.Purpose)
+	require.Equal(t, "cpr/en", asking.Template)
 	for _, r := range d.Rules {
 		require.Equal(t, r.Reason == "", r.Allow, r.Name)
 		if !r.Allow {
@@ -55,6 +68,7 @@ func TestEveryRuleIsListedInOrder(t *testing.T) {
 
 func TestGeographyBars(t *testing.T) {
 	f := newFixture(t)
+	f.advance(8 * time.Hour) // 18:00 UTC: no quiet hours in the places that are allowed
 	for _, tc := range []struct {
 		pair permissions.Pair
 		rule string
@@ -231,9 +245,11 @@ func TestReplyIsTiedToItsRequest(t *testing.T) {
 	f.record(t, g)
 	events, err := f.Events(t.Context(), pair)
 	require.NoError(t, err)
-	require.Len(t, events, 2)
+	require.Len(t, events, 3)
 	require.Equal(t, "callctl/request/a1", events[0].ID)
+	require.Equal(t, permissions.Delivered, events[1].Kind, "the provider took it")
 	require.Equal(t, "callctl/request/a1", events[1].Request)
+	require.Equal(t, "callctl/request/a1", events[2].Request)
 	require.Empty(t, events[0].Text, "texts are in the audit only")
 }
 
@@ -314,17 +330,28 @@ func TestSettle(t *testing.T) {
 	require.ErrorIs(t, err, permissions.ErrCallID)
 }
 
-// TestProvidersRefusalRevokes: after "no approved permission" there is no second
-// attempt.
-func TestProvidersRefusalRevokes(t *testing.T) {
+// TestProvidersRefusalIsAsked: after "no approved permission" there is no second
+// attempt until the provider was asked.
+func TestProvidersRefusalIsAsked(t *testing.T) {
 	f := newFixture(t)
 	f.record(t, f.grant("g1", pair))
 	ticket, _ := f.authorize(t, pair, "c1")
 	f.advance(time.Second)
 	f.settle(t, ticket, permissions.OutcomeRefused)
-	require.Equal(t, permissions.PermissionRevoked, f.check(t, pair).Reason)
-	require.Len(t, f.hand, 1)
-	require.Equal(t, permissions.PermissionRevoked, f.hand[0].Reason)
+	d := f.check(t, pair)
+	require.Equal(t, permissions.PermissionUnverified, d.Reason)
+	require.Zero(t, d.RetryAfter, "waiting explains nothing")
+	for _, r := range d.Rules {
+		if r.Name == "permission_verified" {
+			require.NotEmpty(t, r.Inputs["doubt"])
+		}
+	}
+	f.advance(time.Second)
+	f.record(t, permissions.Event{
+		ID: "rb", Kind: permissions.ReadBack, Pair: pair, At: f.clock(), Auth: permissions.AuthReadBack, Ref: "g1",
+		Provided: &permissions.ProviderState{Status: permissions.StatusTemporary},
+	})
+	require.True(t, f.check(t, pair).Allow)
 }
 
 func TestRecover(t *testing.T) {
