@@ -49,7 +49,9 @@ func (d *desk) beforeDial(ctx context.Context, p permissions.Pair) error {
 	if err != nil {
 		return err
 	}
-	if state.Status == permissions.StatusNone {
+	// A permission that the provider knows and the rule pack does not take is asked
+	// about as rarely as none.
+	if why == permissions.DoubtUnheard || state.Status == permissions.StatusNone {
 		d.unheard.remember(p, d.cfg.Now())
 	}
 	return nil

@@ -137,8 +137,8 @@ func (r *Reader) add(a Account) error {
 // provider cannot be asked in time nothing is recorded, and the gate refuses what
 // it must; the error, which is logged here, says why. Questions about one pair at
 // a time are asked once, and a dial's question goes before those of a reconcile
-// run. Where nothing is granted ([permissions.DoubtUnheard]) and the provider
-// confirmed that, it is asked again after 3 minutes at the earliest, or after
+// run. Where nothing is granted here ([permissions.DoubtUnheard]) and the answer did
+// not change that, it is asked again after 3 minutes at the earliest, or after
 // [Reader.Called].
 func (r *Reader) Before(ctx context.Context, p permissions.Pair) error {
 	p = p.Canonical()
