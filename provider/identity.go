@@ -15,6 +15,7 @@ type Change struct {
 	Phone    Scalar // the user's phone number now, when known
 	Previous Scalar // the address that is no longer the user's
 	Current  Scalar // the address that is
+	UserID   Scalar // the BSUID now, when known
 	Parent   Scalar // the parent BSUID now, when known
 }
 
@@ -41,7 +42,7 @@ func (r *Reader) Changed(c Change) {
 	}
 	r.Fact(permissions.Event{
 		ID: c.ID, Kind: permissions.IDChanged, At: c.At, Pair: permissions.Pair{User: user},
-		Previous: previous, Current: current, Aliases: Aliases(user, string(current), string(c.Parent)),
+		Previous: previous, Current: current, Aliases: Aliases(user, string(current), string(c.UserID), string(c.Parent)),
 	})
 }
 
@@ -81,8 +82,8 @@ var changedBody = regexp.MustCompile(`\bfrom ([A-Z]{2}\.[A-Za-z0-9.]{1,132}) to 
 // older form of a preference. from is the message's sender, the old number. False
 // when nobody knows such a message.
 func (r *Reader) System(id string, at time.Time, from Scalar, said Members) bool {
-	c := Change{ID: id, At: at, Phone: said.Scalar("wa_id", "new_wa_id"), Parent: said.Scalar("parent_user_id")}
 	previous, current := said.Scalar("previous_user_id"), said.Scalar("user_id")
+	c := Change{ID: id, At: at, Phone: said.Scalar("wa_id", "new_wa_id"), UserID: current, Parent: said.Scalar("parent_user_id")}
 	switch said.Scalar("type").Lower() {
 	case "user_changed_number", "customer_changed_number":
 		c.Previous, c.Current = from, c.Phone

@@ -82,6 +82,10 @@ func TestDecodeReplyVariants(t *testing.T) {
 		"version 2, no msisdn": {[]string{`"msisdn": "+12025550023",`, ``}, granted()},
 		"automatic":            {[]string{`"user_action"`, `"automatic"`}, with(func(e *permissions.Event) { e.Automatic = true })},
 		"source unsaid":        {[]string{`"user_action"`, `""`}, with(func(e *permissions.Event) { e.Automatic = true })},
+		"in Meta's spelling": {[]string{
+			`"callPermissionReply"`, `"call_permission_reply"`, `"callPermissionReply"`, `"call_permission_reply"`,
+			`"isPermanent"`, `"is_permanent"`, `"expirationTimestamp"`, `"expiration_timestamp"`, `"responseSource"`, `"response_source"`,
+		}, granted()},
 		"expiry in ms":         {[]string{`"2026-01-23T06:51:55.00Z"`, `1769151115000`}, granted()},
 		"expiry in s":          {[]string{`"2026-01-23T06:51:55.00Z"`, `"1769151115"`}, granted()},
 		"number of no country": {[]string{`"+12025550023"`, `"+99912345678"`}, with(func(e *permissions.Event) { e.Pair.User = "+99912345678" })},

@@ -70,6 +70,7 @@ type interactive struct {
 	ListReply       chosen          `json:"list_reply"`
 	ListReplyCase   chosen          `json:"listReply"`
 	PermissionReply permissionReply `json:"callPermissionReply"`
+	PermissionSnake snakeReply      `json:"call_permission_reply"`
 }
 
 // chosen is a button or list row that the user tapped.
@@ -83,6 +84,14 @@ type permissionReply struct {
 	IsPermanent         provider.Scalar `json:"isPermanent"`
 	ExpirationTimestamp provider.Scalar `json:"expirationTimestamp"`
 	ResponseSource      provider.Scalar `json:"responseSource"`
+}
+
+// snakeReply is a permissionReply in Meta's spelling.
+type snakeReply struct {
+	Response            provider.Scalar `json:"response"`
+	IsPermanent         provider.Scalar `json:"is_permanent"`
+	ExpirationTimestamp provider.Scalar `json:"expiration_timestamp"`
+	ResponseSource      provider.Scalar `json:"response_source"`
 }
 
 // receipt is the payload of outbound_message_status_changed.

@@ -70,6 +70,9 @@ func (d *decoder) interactive(fact permissions.Event, m inbound) {
 // what the user did: automatic grants and revocations are read back.
 func (d *decoder) reply(fact permissions.Event, m inbound) {
 	r := m.Content.Interactive.PermissionReply
+	if snake := permissionReply(m.Content.Interactive.PermissionSnake); r == (permissionReply{}) {
+		r = snake
+	}
 	d.Reply(fact, provider.Reply{
 		Name: "callPermissionReply", ID: m.Umid, At: m.Timestamp,
 		Response: r.Response, Permanent: r.IsPermanent, Expires: r.ExpirationTimestamp, Source: r.ResponseSource,

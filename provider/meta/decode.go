@@ -189,10 +189,12 @@ func (d *decoder) value(field string, raw json.RawMessage, v value) {
 	d.Each("messages", messages, func(raw json.RawMessage) { d.message(raw, people) })
 	d.Each("statuses", statuses, func(raw json.RawMessage) { d.status(field, raw, people) })
 	d.Each("calls", calls, func(raw json.RawMessage) { d.call(raw, people, shared, len(calls) == 1) })
+	if len(calls) == 0 {
+		d.Unable("sha256:"+provider.Digest(raw), d.Now().UTC(), shared...)
+	}
 	if len(messages)+len(statuses)+len(calls) > 0 {
 		return
 	}
-	d.Unable("sha256:"+provider.Digest(raw), d.Now().UTC(), shared...)
 	for _, code := range shared {
 		if provider.FaultOf(name, code).Class != provider.FaultNumber {
 			d.Missing("error", strconv.Itoa(code))

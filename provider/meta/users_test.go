@@ -30,7 +30,7 @@ func TestDecodeUserChanges(t *testing.T) {
 		"changed_number_and_id": {
 			{
 				ID: "meta/wamid.S", Kind: permissions.IDChanged, Previous: oldNumber, Current: user,
-				Pair: permissions.Pair{User: user}, Aliases: []permissions.User{"US.ENT.2"},
+				Pair: permissions.Pair{User: user}, Aliases: []permissions.User{newBSUID, "US.ENT.2"},
 			},
 			{
 				ID: "meta/wamid.S#2", Kind: permissions.IDChanged, Previous: userBSUID, Current: newBSUID,
