@@ -14,8 +14,13 @@ var (
 	ErrExportNotDone = errors.New("compliance: the export is not done")
 	// ErrUnknownUser is returned when the audit holds nothing about the user.
 	ErrUnknownUser = errors.New("compliance: nothing is recorded about this user")
+	// ErrNoImport is returned for an id that no accepted import has.
+	ErrNoImport = errors.New("compliance: no such import")
 	// ErrTooLarge is returned for a pack over 512 MiB.
 	ErrTooLarge = errors.New("compliance: the evidence pack would be too large")
+
+	errSealedRows = errors.New("compliance: the rows of an import cannot be opened; the log's key is another")
+	errChunkMoved = errors.New("compliance: somebody else applies the import")
 
 	errTrailing    = errors.New("something follows the value")
 	errLine        = errors.New("its line is not in the one encoding")
