@@ -47,7 +47,7 @@ func TestClientFollowsPages(t *testing.T) {
 	asked = 0
 	require.Equal(t, exitDone, run(t.Context(), []string{"dnc", "list", "--limit", "1", "-o", "csv", "--url", s.URL}, nil, &out, io.Discard))
 	require.Equal(t, 1, asked)
-	require.Equal(t, "user,since,source,actor,reason\nu0,'=1+1,,,\n", out.String(), "no formula reaches a spreadsheet")
+	require.Equal(t, "user,since,source,scope,brand,purpose,actor,reason\nu0,'=1+1,,,,,,\n", out.String(), "no formula reaches a spreadsheet")
 }
 
 func TestClientExitCodes(t *testing.T) {

@@ -18,6 +18,8 @@ const (
 	commandsToken    = "0123456789abcdef-ops"
 	commandsBusiness = "+4930901820"
 	commandsUser     = "+6591234567"
+	commandsStrict   = "+6531234567" // an account whose pack asks for two persons
+	commandsSecret   = "0123456789abcdef-app"
 )
 
 // startDaemon runs a daemon with one Meta account whose Graph API nobody serves,
@@ -30,16 +32,24 @@ func startDaemon(t *testing.T) (api, dir string) {
 	cfg.HTTP = HTTPConfig{Listen: "127.0.0.1:0", Admin: "127.0.0.1:0"}
 	cfg.Tokens = []TokenConfig{
 		{Name: "ops", Token: commandsToken, Scopes: []string{"admin"}},
+		{Name: "second", Token: "0123456789abcdef-second", Scopes: []string{"admin"}},
 		{Name: "viewer", Token: "0123456789abcdef-viewer", Scopes: []string{"read"}},
 	}
 	cfg.Accounts = []AccountConfig{{
 		Name: "acme", Provider: providerMeta, BusinessNumber: commandsBusiness, Rules: rulesMeta,
-		Webhook:  WebhookConfig{AppSecret: "0123456789abcdef-app", VerifyToken: "0123456789abcdef-verify"},
+		Webhook:  WebhookConfig{AppSecret: commandsSecret, VerifyToken: "0123456789abcdef-verify"},
 		API:      APIConfig{BaseURL: "http://127.0.0.1:1", Token: "t", PhoneNumberID: "106540352242922"},
 		Calling:  CallingConfig{Agent: "1001"},
 		Template: TemplateConfig{Name: "may_we_call"},
 	}}
-	cfg.Accounts[0].setDefaults()
+	cfg.Accounts = append(cfg.Accounts, AccountConfig{
+		Name: "apac", Provider: provider8x8, BusinessNumber: commandsStrict, Rules: rules8x8Strict,
+		Webhook: WebhookConfig{Authorization: "Basic 0123456789abcdef"},
+		API:     APIConfig{BaseURL: "http://127.0.0.1:1", Key: "k", Subaccount: "acme_wa", Channel: "269a0000-0000-4000-8000-000000000000"},
+	})
+	for i := range cfg.Accounts {
+		cfg.Accounts[i].setDefaults()
+	}
 	cfg.Trunks = []TrunkConfig{{Name: "main", URI: "sip:127.0.0.1:1", Codecs: defaultCodecs()}}
 	cfg.SIP.Listen = []string{"udp://127.0.0.1:0", "tcp://127.0.0.1:0"}
 	cfg.Media = MediaConfig{Bind: "127.0.0.1", RTPPorts: "0-0"}
@@ -88,10 +98,13 @@ func TestCommands(t *testing.T) {
 		api, dir := startDaemon(t)
 		c := caller{t, api, commandsToken}
 		t.Run("permissions", c.permissions)
+		t.Run("changes", c.changes)
 		t.Run("do not call", c.doNotCall)
 		t.Run("callbacks and calls", c.calls)
 		t.Run("audit", c.audit)
 		t.Run("evidence", func(t *testing.T) { caller{t, api, commandsToken}.evidence(dir) })
+		t.Run("numbers", c.numbers)
+		t.Run("deliveries", c.deliveries)
 		t.Run("refusals", c.refusals)
 	})
 }
@@ -149,7 +162,10 @@ func (c caller) calls(t *testing.T) {
 		_, errOut := c.run(exitFailed, append(args, "no/such")...)
 		require.Contains(t, errOut, "refused: not_found: ")
 	}
-	c.run(exitDone, "dnc", "remove", commandsUser, "--reason", "a mistake")
+	_, errOut := c.run(exitDone, "dnc", "remove", commandsUser, "--reason", "a mistake")
+	require.Contains(t, errOut, "a second person has to approve", "one of the packs asks for two")
+	c.run(exitDone, "dnc", "show", commandsUser)
+	c.approve()
 	c.run(exitFailed, "dnc", "show", commandsUser)
 }
 
