@@ -279,7 +279,7 @@ func TestAPauseThatTheProviderWants(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.doubt(onMeta, permissions.DoubtAge)
-		w.meta.fail = []error{&tooOften{wait: 20 * time.Second}}
+		w.meta.fail = []error{&tooOftenError{wait: 20 * time.Second}}
 		require.Error(t, w.Before(t.Context(), onMeta))
 		began := time.Now()
 		require.ErrorIs(t, w.Before(t.Context(), onMeta), readback.ErrPaused)
@@ -296,7 +296,7 @@ func TestAPauseOfUnknownLength(t *testing.T) {
 		w := newWorld(t)
 		w.ledger.standing = map[geo.E164][]permissions.Pair{metaNumber: crowd(metaNumber, 1)}
 		for range 8 {
-			w.meta.fail = append(w.meta.fail, &tooOften{})
+			w.meta.fail = append(w.meta.fail, &tooOftenError{})
 		}
 		pairs := crowd(metaNumber, 1)
 		w.doubt(pairs[0], permissions.DoubtAge)

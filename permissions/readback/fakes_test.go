@@ -36,11 +36,11 @@ var (
 	errLocked = errors.New("database is locked")
 )
 
-// tooOften is a provider's answer to too many questions.
-type tooOften struct{ wait time.Duration }
+// tooOftenError is a provider's answer to too many questions.
+type tooOftenError struct{ wait time.Duration }
 
-func (e *tooOften) Error() string                    { return "too many requests (code 613, status 429)" }
-func (e *tooOften) Throttled() (time.Duration, bool) { return e.wait, true }
+func (e *tooOftenError) Error() string                    { return "too many requests (code 613, status 429)" }
+func (e *tooOftenError) Throttled() (time.Duration, bool) { return e.wait, true }
 
 // question is one that reached a provider.
 type question struct {

@@ -143,13 +143,9 @@ func (c *company) entries(kind string) int {
 	return n
 }
 
-func inCompany(t *testing.T, story func(t *testing.T, c *company)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) { story(t, newCompany(t)) })
-}
-
 func TestAnAutomaticGrantOf8x8IsFoundBeforeADial(t *testing.T) {
-	inCompany(t, func(t *testing.T, c *company) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t)
 		require.Equal(t, permissions.NoPermission, c.dial(onEight).Reason)
 		time.Sleep(time.Minute)
 		c.holds(c.eight, time.Now().Add(168*time.Hour)) // the user called the business
@@ -165,7 +161,8 @@ func TestAnAutomaticGrantOf8x8IsFoundBeforeADial(t *testing.T) {
 }
 
 func TestAnAutomaticRevocationOf8x8IsFoundBeforeADial(t *testing.T) {
-	inCompany(t, func(t *testing.T, c *company) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t)
 		c.grant("8x8/1", onEight, permissions.AuthBearer, time.Now().Add(168*time.Hour))
 		require.Equal(t, permissions.PermissionRevoked, c.dial(onEight).Reason, "8x8 revoked it after four unanswered calls")
 		require.Len(t, c.eight.questions(), 1)
@@ -175,10 +172,11 @@ func TestAnAutomaticRevocationOf8x8IsFoundBeforeADial(t *testing.T) {
 }
 
 func TestAnUnsignedGrantIsDialledOnOnlyAfterTheProviderConfirmed(t *testing.T) {
-	inCompany(t, func(t *testing.T, c *company) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t)
 		expires := time.Now().Add(8 * time.Hour)
 		c.grant("8x8/1", onEight, permissions.AuthBearer, expires)
-		for _, err := range []error{errDown, &tooOften{wait: 10 * time.Second}} {
+		for _, err := range []error{errDown, &tooOftenError{wait: 10 * time.Second}} {
 			c.eight.set(func(p *provider) { p.err = err })
 			require.Equal(t, permissions.PermissionUnverified, c.dial(onEight).Reason, "the provider is down: no dial")
 		}
@@ -199,7 +197,8 @@ func TestAnUnsignedGrantIsDialledOnOnlyAfterTheProviderConfirmed(t *testing.T) {
 }
 
 func TestAnOldGrantIsReadBack(t *testing.T) {
-	inCompany(t, func(t *testing.T, c *company) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t)
 		expires := time.Now().Add(160 * time.Hour)
 		c.grant("meta/1", onMeta, permissions.AuthHMAC, expires)
 		c.holds(c.meta, expires)
@@ -223,7 +222,8 @@ func TestAnOldGrantIsReadBack(t *testing.T) {
 
 // What ran out by itself was not withdrawn.
 func TestAGrantThatExpiredAtTheProvider(t *testing.T) {
-	inCompany(t, func(t *testing.T, c *company) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t)
 		c.grant("meta/1", onMeta, permissions.AuthHMAC, time.Now().Add(30*time.Hour))
 		time.Sleep(31 * time.Hour)
 		require.Equal(t, permissions.PermissionExpired, c.dial(onMeta).Reason)
@@ -238,7 +238,8 @@ func TestAGrantThatExpiredAtTheProvider(t *testing.T) {
 
 func TestARefusalIsResolvedByAsking(t *testing.T) {
 	for _, revoked := range []bool{true, false} {
-		inCompany(t, func(t *testing.T, c *company) {
+		synctest.Test(t, func(t *testing.T) {
+			c := newCompany(t)
 			expires := time.Now().Add(160 * time.Hour)
 			c.grant("meta/1", onMeta, permissions.AuthHMAC, expires)
 			if !revoked {
@@ -266,7 +267,8 @@ func TestARefusalIsResolvedByAsking(t *testing.T) {
 }
 
 func TestALimitThatDiffersIsADrift(t *testing.T) {
-	inCompany(t, func(t *testing.T, c *company) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t)
 		expires := time.Now().Add(8 * time.Hour)
 		c.grant("8x8/1", onEight, permissions.AuthBearer, expires)
 		c.eight.set(func(p *provider) {
@@ -294,7 +296,8 @@ func TestOutagesOnTheRealLedger(t *testing.T) {
 		{"eight days", 8 * 24 * time.Hour, 0, 1},
 	} {
 		t.Run(o.name, func(t *testing.T) {
-			inCompany(t, func(t *testing.T, c *company) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCompany(t)
 				c.grant("8x8/1", onEight, permissions.AuthBearer, time.Now().Add(7*24*time.Hour))
 				c.record(permissions.Event{ID: "meta/1", Kind: permissions.Granted, Pair: onMeta, Auth: permissions.AuthHMAC, Permanent: true})
 				stop := c.run()
@@ -325,7 +328,8 @@ func TestOutagesOnTheRealLedger(t *testing.T) {
 }
 
 func TestAnOptOutIsNeverAskedAbout(t *testing.T) {
-	inCompany(t, func(t *testing.T, c *company) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t)
 		c.grant("8x8/1", onEight, permissions.AuthBearer, time.Now().Add(8*time.Hour))
 		c.record(permissions.Event{ID: "8x8/2", Kind: permissions.Messaged, Pair: onEight, Auth: permissions.AuthBearer, Text: "stop calls"})
 		c.holds(c.eight, time.Now().Add(168*time.Hour))

@@ -93,7 +93,7 @@ func TestReconcileCountsWhatCannotBeRead(t *testing.T) {
 			}
 			return nil
 		}
-		w.eight.fail = []error{errDown, errDown, &tooOften{wait: 30 * time.Second}, errDown} // and then it recovers
+		w.eight.fail = []error{errDown, errDown, &tooOftenError{wait: 30 * time.Second}, errDown} // and then it recovers
 		began := time.Now()
 		asked, failed, err := w.Reconcile(t.Context(), eightNumber)
 		require.NoError(t, err)

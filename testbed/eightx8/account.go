@@ -2,6 +2,7 @@ package eightx8
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"time"
 
@@ -142,9 +143,7 @@ func (f *Fake) template(ctx context.Context, sample, name, language string, said
 		if !ok {
 			return ErrSample
 		}
-		for key, word := range said {
-			meta[key] = word
-		}
+		maps.Copy(meta, said)
 		return nil
 	})
 }

@@ -68,7 +68,7 @@ func New(cfg Config) (*Fake, error) {
 		users: map[string]*user{}, byID: map[string]*call{}, changed: make(chan struct{}),
 		number: number{restrictions: map[string]time.Time{}}, templates: map[string]string{},
 		categories: map[string]string{},
-		faults: map[string][]Fault{}, questions: questions(cfg.Limits.Questions),
+		faults:     map[string][]Fault{}, questions: questions(cfg.Limits.Questions),
 	}, nil
 }
 

@@ -56,28 +56,46 @@ func TestNewsOfTheNumberAndItsTemplates(t *testing.T) {
 		field string
 		want  string // the value as JSON
 	}{
-		{"violation", func() error { return w.fake.Violate(t.Context(), "LOW_BUSINESS_INITIATED_CALLING_QUALITY") }, "account_update",
-			`{"phone_number":"` + business + `","event":"ACCOUNT_VIOLATION","violation_info":{"violation_type":"LOW_BUSINESS_INITIATED_CALLING_QUALITY"}}`},
-		{"restriction", func() error { return w.fake.Restrict(t.Context(), meta.RestrictedBusiness, until) }, "account_update",
-			`{"phone_number":"` + business + `","event":"ACCOUNT_RESTRICTION","restriction_info":[{"restriction_type":"RESTRICTED_BUSINESS_INITIATED_CALLING","expiration":1900000000}]}`},
-		{"restriction of both, open-ended", func() error { return w.fake.Restrict(t.Context(), meta.RestrictedBoth, time.Time{}) }, "account_update",
-			`{"phone_number":"` + business + `","event":"ACCOUNT_RESTRICTION","restriction_info":[{"restriction_type":"RESTRICTED_BIZ_INITIATED_AND_USER_INITIATED_CALLING"}]}`},
-		{"Direct Send unban", func() error { return w.fake.DirectSend(t.Context(), "UNBAN") }, "account_update",
-			`{"phone_number":"` + business + `","event":"ACCOUNT_RESTRICTION","violation_info":{"violation_type":"DIRECT_SEND_UTILITY_CATEGORY_ABUSE_UNBAN"}}`},
-		{"quality", func() error { return w.fake.Quality(t.Context(), "DOWNGRADE", "TIER_250") }, "phone_number_quality_update",
-			`{"display_phone_number":"` + business + `","event":"DOWNGRADE","current_limit":"TIER_250","max_daily_conversations_per_business":"TIER_250"}`},
-		{"template status", func() error {
-			return w.fake.SetTemplate(t.Context(), "cpr", "en", meta.TemplateRejected, "INCORRECT_CATEGORY")
-		}, "message_template_status_update",
-			`{"message_template_id":594425479261596,"message_template_name":"cpr","message_template_language":"en","event":"REJECTED","reason":"INCORRECT_CATEGORY"}`},
-		{"template quality", func() error { return w.fake.TemplateQuality(t.Context(), "cpr", "en", "GREEN", "RED") }, "message_template_quality_update",
-			`{"message_template_id":594425479261596,"message_template_name":"cpr","message_template_language":"en","previous_quality_score":"GREEN","new_quality_score":"RED"}`},
-		{"template category", func() error { return w.fake.TemplateCategory(t.Context(), "cpr", "en", "UTILITY", "MARKETING") }, "template_category_update",
-			`{"message_template_id":594425479261596,"message_template_name":"cpr","message_template_language":"en","previous_category":"UTILITY","new_category":"MARKETING"}`},
-		{"template category to come", func() error {
-			return w.fake.TemplateWarning(t.Context(), "cpr", "en", "UTILITY", "MARKETING", until)
-		}, "template_category_update",
-			`{"message_template_id":594425479261596,"message_template_name":"cpr","message_template_language":"en","new_category":"UTILITY","correct_category":"MARKETING","category_update_timestamp":1900000000}`},
+		{
+			"violation", func() error { return w.fake.Violate(t.Context(), "LOW_BUSINESS_INITIATED_CALLING_QUALITY") }, "account_update",
+			`{"phone_number":"` + business + `","event":"ACCOUNT_VIOLATION","violation_info":{"violation_type":"LOW_BUSINESS_INITIATED_CALLING_QUALITY"}}`,
+		},
+		{
+			"restriction", func() error { return w.fake.Restrict(t.Context(), meta.RestrictedBusiness, until) }, "account_update",
+			`{"phone_number":"` + business + `","event":"ACCOUNT_RESTRICTION","restriction_info":[{"restriction_type":"RESTRICTED_BUSINESS_INITIATED_CALLING","expiration":1900000000}]}`,
+		},
+		{
+			"restriction of both, open-ended", func() error { return w.fake.Restrict(t.Context(), meta.RestrictedBoth, time.Time{}) }, "account_update",
+			`{"phone_number":"` + business + `","event":"ACCOUNT_RESTRICTION","restriction_info":[{"restriction_type":"RESTRICTED_BIZ_INITIATED_AND_USER_INITIATED_CALLING"}]}`,
+		},
+		{
+			"Direct Send unban", func() error { return w.fake.DirectSend(t.Context(), "UNBAN") }, "account_update",
+			`{"phone_number":"` + business + `","event":"ACCOUNT_RESTRICTION","violation_info":{"violation_type":"DIRECT_SEND_UTILITY_CATEGORY_ABUSE_UNBAN"}}`,
+		},
+		{
+			"quality", func() error { return w.fake.Quality(t.Context(), "DOWNGRADE", "TIER_250") }, "phone_number_quality_update",
+			`{"display_phone_number":"` + business + `","event":"DOWNGRADE","current_limit":"TIER_250","max_daily_conversations_per_business":"TIER_250"}`,
+		},
+		{
+			"template status", func() error {
+				return w.fake.SetTemplate(t.Context(), "cpr", "en", meta.TemplateRejected, "INCORRECT_CATEGORY")
+			}, "message_template_status_update",
+			`{"message_template_id":594425479261596,"message_template_name":"cpr","message_template_language":"en","event":"REJECTED","reason":"INCORRECT_CATEGORY"}`,
+		},
+		{
+			"template quality", func() error { return w.fake.TemplateQuality(t.Context(), "cpr", "en", "GREEN", "RED") }, "message_template_quality_update",
+			`{"message_template_id":594425479261596,"message_template_name":"cpr","message_template_language":"en","previous_quality_score":"GREEN","new_quality_score":"RED"}`,
+		},
+		{
+			"template category", func() error { return w.fake.TemplateCategory(t.Context(), "cpr", "en", "UTILITY", "MARKETING") }, "template_category_update",
+			`{"message_template_id":594425479261596,"message_template_name":"cpr","message_template_language":"en","previous_category":"UTILITY","new_category":"MARKETING"}`,
+		},
+		{
+			"template category to come", func() error {
+				return w.fake.TemplateWarning(t.Context(), "cpr", "en", "UTILITY", "MARKETING", until)
+			}, "template_category_update",
+			`{"message_template_id":594425479261596,"message_template_name":"cpr","message_template_language":"en","new_category":"UTILITY","correct_category":"MARKETING","category_update_timestamp":1900000000}`,
+		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

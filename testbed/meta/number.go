@@ -2,6 +2,7 @@ package meta
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"time"
 )
@@ -72,9 +73,7 @@ func (f *Fake) DirectSend(ctx context.Context, what string) error {
 
 func (f *Fake) accountUpdate(ctx context.Context, event string, fields map[string]any) error {
 	value := map[string]any{"phone_number": f.cfg.Business, "event": event}
-	for key, field := range fields {
-		value[key] = field
-	}
+	maps.Copy(value, fields)
 	return f.post(ctx, Webhook{Field: "account_update", Value: value})
 }
 

@@ -2,6 +2,7 @@ package meta
 
 import (
 	"context"
+	"maps"
 	"time"
 )
 
@@ -81,8 +82,6 @@ func (f *Fake) say(ctx context.Context, digits string, fields map[string]any) er
 	f.mu.Unlock()
 	item := map[string]any{"from": id.shown(digits), "id": mintWamid(), "timestamp": stamp(now)}
 	id.names(item, "from")
-	for key, field := range fields {
-		item[key] = field
-	}
+	maps.Copy(item, fields)
 	return f.post(ctx, Webhook{Field: "messages", Value: f.value("messages", item, digits)})
 }
