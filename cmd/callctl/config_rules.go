@@ -113,6 +113,11 @@ func (c *checker) rules(cfg *Config) {
 	if _, err := geo.Load(cfg.Rules.overrides()...); err != nil && len(c.findings) == 0 {
 		c.addf("rules.locations", "docs/rule-packs.md says what a location is", "%s", err)
 	}
+	if docs, err := readDocuments(cfg.Rules.Words); err == nil {
+		if _, err := permissions.LoadWords(docs...); err != nil {
+			c.addf("rules.words", "docs/rule-packs.md shows one", "%s", err)
+		}
+	}
 	c.packs(cfg)
 }
 

@@ -171,6 +171,10 @@ func (d *daemon) openLedger() error {
 	if err != nil {
 		return fmt.Errorf("rule packs: %w", err)
 	}
+	words, err := readDocuments(d.cfg.Rules.Words)
+	if err != nil {
+		return fmt.Errorf("opt-out words: %w", err)
+	}
 	businesses := make([]permissions.Business, 0, len(d.cfg.Accounts))
 	for _, a := range d.cfg.Accounts {
 		businesses = append(businesses, permissions.Business{
@@ -178,7 +182,7 @@ func (d *daemon) openLedger() error {
 		})
 	}
 	d.ledger, err = permissions.New(permissions.Config{
-		Log: d.log, Read: d.db.Read, Geo: rules, Businesses: businesses, Packs: packs, Now: d.now,
+		Log: d.log, Read: d.db.Read, Geo: rules, Businesses: businesses, Packs: packs, Words: words, Now: d.now,
 		RevokeTx: func(ctx context.Context, tx *audit.Tx, r permissions.Revocation) error {
 			if _, err := d.callbacks.CancelUser(ctx, tx, r); err != nil {
 				return fmt.Errorf("cancel callbacks: %w", err)
