@@ -73,7 +73,7 @@ func (db *DB) runCheckpoint(ctx context.Context, size int64) error {
 	}
 	for range rounds { // what was written while the one before copied
 		before := copied
-		if copied, pages, err = checkpoint(ctx, db.checkpoint, sqlCheckpoint); err != nil {
+		if copied, _, err = checkpoint(ctx, db.checkpoint, sqlCheckpoint); err != nil {
 			return err
 		}
 		if copied-before < nearlyAll {

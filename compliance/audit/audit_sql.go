@@ -18,7 +18,10 @@ const (
 	sqlHash = `SELECT hash FROM audit_hashes WHERE pos = ?`
 
 	sqlInsertHash = `INSERT INTO audit_hashes (pos, hash) VALUES (?, ?)`
-	sqlMoreHashes = `, (?, ?)`
+
+	// hashesAtOnce rows at once.
+	sqlInsertHashes = sqlInsertHash + `, (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?)` +
+		`, (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?), (?, ?)`
 
 	sqlInsertEntry = `
 INSERT INTO audit_entries (idx, at_ms, kind, subject, subject_seq, leaf, sealed)

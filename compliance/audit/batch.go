@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -58,9 +57,12 @@ func (l *Log) begin(ctx context.Context) (*batch, error) {
 	return b, nil
 }
 
+// isLost says whether the transaction is gone already.
+func (b *batch) isLost() bool { return b.lost != nil }
+
 // takesMore says whether another writer may join.
 func (b *batch) takesMore() bool {
-	return b.lost == nil && b.members < maxBatch && time.Since(b.began) < b.log.batchTime
+	return !b.isLost() && b.members < maxBatch && time.Since(b.began) < b.log.batchTime
 }
 
 // run lets f do its work as the newest member. When f fails, or panics, nothing of
@@ -114,11 +116,11 @@ func (b *batch) tx() *Tx {
 // others learn it by the outcome.
 func (b *batch) undo(ctx context.Context, failure error) error {
 	switch {
-	case b.lost != nil:
+	case b.isLost():
 		return nil
 	case b.members == 0:
-		rollback(ctx, b.conn)
 		b.lost = errNothing
+		rollback(ctx, b.conn)
 		return nil
 	}
 	for _, query := range []string{sqlRollbackTo, sqlRelease} {
@@ -170,21 +172,21 @@ func (b *batch) end(ctx context.Context) error {
 }
 
 // hashesAtOnce is how many rows of the tree one statement writes.
-const hashesAtOnce = 32
+const hashesAtOnce = 16
 
 // writeHashes adds the members' part of the tree: once for all of them, because
 // the rows lie side by side and a statement costs more than a row.
 func (b *batch) writeHashes(ctx context.Context) error {
-	for rest := b.hashes; len(rest) > 0; {
-		n := 1
-		for n*2 <= min(len(rest), hashesAtOnce) { // a power of two: few statements to keep prepared
-			n *= 2
+	rest := b.hashes
+	for len(rest) > 0 {
+		query, n := sqlInsertHash, 1
+		if len(rest) >= hashesAtOnce {
+			query, n = sqlInsertHashes, hashesAtOnce
 		}
 		args := make([]any, 0, 2*n)
 		for i := range rest[:n] {
 			args = append(args, rest[i].pos, rest[i].hash[:])
 		}
-		query := sqlInsertHash + strings.Repeat(sqlMoreHashes, n-1)
 		if _, err := b.conn.ExecContext(ctx, query, args...); err != nil {
 			return fmt.Errorf("store the tree: %w", err)
 		}

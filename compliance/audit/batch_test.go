@@ -146,7 +146,7 @@ func write(ctx context.Context, tx *audit.Tx, id string, d deed) error {
 
 // holds compares what a round has stored, from entry first on, with what was told.
 func (h *house) holds(t require.TestingT, all *told, round int, first int64) {
-	ctx := context.Background() //nolint:usetesting // rapid's T has none
+	ctx := context.Background()
 	rows, err := h.db.Read.QueryContext(ctx, "SELECT id FROM marks WHERE id LIKE ?", fmt.Sprintf("r%d-%%", round))
 	require.NoError(t, err)
 	defer rows.Close()
@@ -322,14 +322,14 @@ func TestEndedTransactionTakesNothing(t *testing.T) {
 	var kept *audit.Tx
 	require.NoError(t, h.log.Update(t.Context(), func(ctx context.Context, tx *audit.Tx) error {
 		kept = tx
-		rows, err := tx.QueryContext(ctx, "SELECT idx FROM audit_entries") //nolint:sqlclosecheck,rowserrcheck // left open on purpose
+		rows, err := tx.QueryContext(ctx, "SELECT idx FROM audit_entries")
 		require.NoError(t, err)
 		require.True(t, rows.Next())
 		return nil
 	}))
 	_, err := kept.ExecContext(t.Context(), "DELETE FROM audit_entries")
 	require.Error(t, err)
-	_, err = kept.QueryContext(t.Context(), "SELECT 1") //nolint:sqlclosecheck,rowserrcheck // there are none
+	_, err = kept.QueryContext(t.Context(), "SELECT 1")
 	require.Error(t, err)
 	require.Error(t, kept.QueryRowContext(t.Context(), "SELECT 1").Scan(new(int)))
 	_, err = kept.Append(t.Context(), audit.Record{Kind: "mark.made"})

@@ -63,7 +63,7 @@ func writeUntilKilled(t *testing.T, dir string) {
 				fmt.Fprintln(os.Stdout, "committed", last)
 				printing.Unlock()
 				if last%30 == 29 {
-					if _, err := h.log.Checkpoint(context.Background()); err != nil {
+					if _, err := h.log.Checkpoint(t.Context()); err != nil {
 						return err
 					}
 				}

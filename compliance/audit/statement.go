@@ -43,7 +43,7 @@ func (tx *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql
 	if err := tx.usable(); err != nil {
 		return nil, err
 	}
-	rows, err := tx.conn.QueryContext(lasting(ctx), query, args...) //nolint:sqlclosecheck,rowserrcheck // the caller's; end sees to it
+	rows, err := tx.conn.QueryContext(lasting(ctx), query, args...)
 	if err != nil {
 		tx.saw(err)
 		return nil, err
