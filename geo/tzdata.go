@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,8 +39,10 @@ type archive struct {
 
 // zone is a loaded zone.
 type zone struct {
-	loc  *time.Location
-	past string // the offsets of the reference years, see [history]
+	loc      *time.Location
+	file     string // its compiled form; two names of one zone have the same
+	past     string // the offsets of the reference years
+	standard int    // the offset without DST in those years, in seconds
 }
 
 // database opens the embedded archive once. It is the only state of the package:
@@ -116,24 +119,27 @@ func (a *archive) zone(name string) (*zone, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrZone, err)
 	}
-	kept, _ := a.zones.LoadOrStore(name, &zone{loc: loc, past: history(loc)})
+	kept, _ := a.zones.LoadOrStore(name, newZone(loc, raw))
 	if z, ok := kept.(*zone); ok {
 		return z, nil
 	}
 	return nil, ErrZone
 }
 
-// history is what a zone's clocks showed through 2024 and 2025, week by week: the
-// years that the groups of libphonenumber's time zone data describe.
-func history(loc *time.Location) string {
-	var b strings.Builder
+// newZone looks at what a zone's clocks showed through 2024 and 2025, week by week:
+// the years that the groups of libphonenumber's time zone data describe.
+func newZone(loc *time.Location, raw []byte) *zone {
+	z := &zone{loc: loc, file: string(raw), standard: math.MaxInt}
+	var past strings.Builder
 	begin := time.Date(2024, time.January, 1, 12, 0, 0, 0, time.UTC)
 	for week := range 2 * 52 {
 		_, offset := begin.AddDate(0, 0, 7*week).In(loc).Zone()
-		b.WriteString(strconv.Itoa(offset))
-		b.WriteByte(' ')
+		past.WriteString(strconv.Itoa(offset))
+		past.WriteByte(' ')
+		z.standard = min(z.standard, offset)
 	}
-	return b.String()
+	z.past = past.String()
+	return z
 }
 
 // Zone is an IANA zone by its name, such as "Asia/Singapore", from the embedded

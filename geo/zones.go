@@ -65,11 +65,12 @@ func tiedToPlace(n *phonenumbers.PhoneNumber) bool {
 }
 
 // narrow picks the zones of a country that libphonenumber means by names. Its
-// names stand for groups of zones that it takes for the same, and at times for
-// a group of another country (Europe/Bucharest for Kaliningrad); zones of a group
-// have parted since (Manitoba and Nunavut in 2026). Hence every zone of the
-// country that went along with a named one through the reference years is meant;
-// a name with which none did makes it the whole country.
+// names stand for groups of zones that it takes for the same, and zones of a group
+// have parted since (Manitoba and Nunavut in 2026); hence every zone of the country
+// that went along with a named one through the reference years is meant. At times a
+// name is another country's, with that country's DST (Europe/Bucharest for
+// Kaliningrad, America/Puerto_Rico for Labrador): then all zones of the country with
+// its standard time are meant. A name that fits none makes it the whole country.
 func narrow(own []*time.Location, names []string) []*time.Location {
 	a, err := database()
 	if err != nil {
@@ -77,21 +78,40 @@ func narrow(own []*time.Location, names []string) []*time.Location {
 	}
 	var out []*time.Location
 	for _, name := range names {
-		named, err := a.zone(name)
-		if err != nil {
+		meant := a.meant(own, name)
+		if len(meant) == 0 {
 			return own
 		}
-		before := len(out)
-		for _, loc := range own {
-			if z, err := a.zone(loc.String()); err == nil && z.past == named.past {
-				out = append(out, loc)
-			}
-		}
-		if len(out) == before {
-			return own
-		}
+		out = append(out, meant...)
 	}
 	return union(out)
+}
+
+// meant is the zones of own that a name of libphonenumber stands for.
+func (a *archive) meant(own []*time.Location, name string) []*time.Location {
+	named, err := a.zone(name)
+	if err != nil {
+		return nil
+	}
+	var alike, standard []*time.Location
+	ours := false
+	for _, loc := range own {
+		z, err := a.zone(loc.String())
+		if err != nil {
+			return nil
+		}
+		ours = ours || z.file == named.file
+		if z.past == named.past {
+			alike = append(alike, loc)
+		}
+		if z.standard == named.standard {
+			standard = append(standard, loc)
+		}
+	}
+	if ours {
+		return alike
+	}
+	return standard
 }
 
 // RegionZones are the zones of a region, sorted by name, for a user known by BSUID
