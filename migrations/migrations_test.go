@@ -112,6 +112,9 @@ func TestAssertSettingsNamesEachMissingOne(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "callctl.db")
 	for _, s := range settings() {
+		if !s.holds(writing) {
+			continue
+		}
 		t.Run(s.pragma, func(t *testing.T) {
 			require.Contains(t, wrong, s.pragma, "a setting without a wrong value to test")
 			base, query, _ := strings.Cut(dsn(path, writing), "?")

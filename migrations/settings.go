@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -26,29 +27,34 @@ const (
 // while it waits for readers to leave.
 const checkpointPatience = "20"
 
-// setting is a pragma that every connection has.
+// setting is a pragma that the connections of some modes have.
 type setting struct {
 	pragma string
 	value  string // as it is set
 	reads  string // as it is read back
-	write  bool   // only the writing connections
+	on     []mode // every mode when empty
 }
+
+func (s setting) holds(m mode) bool { return len(s.on) == 0 || slices.Contains(s.on, m) }
 
 // settings are the pragmas, with why they are not SQLite's defaults.
 func settings() []setting {
+	writes, reads := []mode{writing, checkpointing}, []mode{reading}
 	return []setting{
-		{"busy_timeout", "5000", "5000", false},
-		{"journal_mode", "WAL", "wal", false},          // readers never wait for the writer
-		{"synchronous", "FULL", "2", false},            // a commit is on the disk when it returns
-		{"foreign_keys", "1", "1", false},              //
-		{"secure_delete", "1", "1", false},             // erased personal data is overwritten
-		{"trusted_schema", "0", "0", false},            // a planted view or trigger calls nothing
-		{"cell_size_check", "1", "1", false},           // a corrupt page is an error, not a crash
-		{"mmap_size", "0", "0", false},                 // no stray pointer writes into the file
-		{"wal_autocheckpoint", "16384", "16384", true}, // pages; the fallback for RunCheckpoints
-		{"journal_size_limit", "8388608", "8388608", true},
-		{"temp_store", "2", "2", false},          // undo copies of pages go to memory: faster, and no personal data in a temporary file
-		{"cache_size", "-32768", "-32768", true}, // KiB: a shared transaction stays in memory until its commit
+		{"busy_timeout", "5000", "5000", nil},
+		{"journal_mode", "WAL", "wal", nil}, // readers never wait for the writer
+		{"synchronous", "FULL", "2", nil},   // a commit is on the disk when it returns
+		{"foreign_keys", "1", "1", nil},     //
+		{"secure_delete", "1", "1", nil},    // erased personal data is overwritten
+		{"trusted_schema", "0", "0", nil},   // a planted view or trigger calls nothing
+		{"cell_size_check", "1", "1", nil},  // a corrupt page is an error, not a crash
+		{"mmap_size", "0", "0", nil},        // no stray pointer writes into the file
+		{"temp_store", "2", "2", nil},       // undo copies of pages in memory: faster, and no temporary file holds personal data
+		{"query_only", "1", "1", reads},     //
+		{"cache_size", "-8192", "-8192", reads},
+		{"cache_size", "-32768", "-32768", writes},       // KiB; a shared transaction stays in memory until its commit
+		{"wal_autocheckpoint", "16384", "16384", writes}, // pages; the fallback for RunCheckpoints
+		{"journal_size_limit", "8388608", "8388608", writes},
 	}
 }
 
@@ -56,7 +62,7 @@ func settings() []setting {
 func dsn(path string, m mode) string {
 	q := url.Values{}
 	for _, s := range settings() {
-		if s.write && m == reading {
+		if !s.holds(m) {
 			continue
 		}
 		if m == checkpointing && s.pragma == "busy_timeout" {
@@ -67,7 +73,6 @@ func dsn(path string, m mode) string {
 	q.Set("_dqs", "0")       // "name" is never silently a string
 	q.Set("_defensive", "1") // no SQL statement can write the file's own structures
 	if m == reading {
-		q.Add("_pragma", "query_only(1)")
 		q.Set("mode", "ro")
 	} else {
 		q.Set("_txlock", "immediate") // a transaction that will write never finds out late that it cannot
@@ -90,12 +95,8 @@ func assertSettings(ctx context.Context, db *sql.DB, m mode) error {
 	if !atLeast(v, minVersion) {
 		return fmt.Errorf("%w: SQLite is %s, at least %s is needed", ErrSettings, v, minVersion)
 	}
-	want := settings()
-	if m == reading {
-		want = append(want, setting{"query_only", "1", "1", false})
-	}
-	for _, s := range want {
-		if s.write && m == reading {
+	for _, s := range settings() {
+		if !s.holds(m) {
 			continue
 		}
 		var have string
