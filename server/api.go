@@ -25,7 +25,7 @@ func (s *Server) public() http.Handler {
 	mux.HandleFunc("POST /webhooks/meta/{account}", s.webhook("meta"))
 	mux.HandleFunc("GET /webhooks/meta/{account}", s.challenge)
 	s.api = humago.New(mux, apiConfig(s.cfg.Version["version"]))
-	s.api.UseMiddleware(s.authorize, s.idempotent)
+	s.api.UseMiddleware(s.authorize, s.alone, s.idempotent)
 	s.decisionRoutes()
 	s.permissionRoutes()
 	s.changeRoutes()
@@ -83,6 +83,9 @@ type operation struct {
 	// rerun says that after a crash the same request with the same
 	// Idempotency-Key may be carried out again without harm.
 	rerun bool
+	// alone says that one request of the operation is worked on at a time, because
+	// its body is large, and that it may take minutes to arrive.
+	alone bool
 }
 
 // register adds an operation. Every operation is added here, with its scope.
@@ -96,7 +99,7 @@ func register[I, O any](s *Server, o operation, handler func(context.Context, *I
 		MaxBodyBytes: cmp.Or(o.maxBody, maxBody),
 		Security:     []map[string][]string{{"bearer": {string(o.scope)}}},
 		Responses:    map[string]*huma.Response{"default": problemResponse(s.api.OpenAPI().Components.Schemas)},
-		Metadata:     map[string]any{"rerun": o.rerun},
+		Metadata:     map[string]any{"rerun": o.rerun, "alone": o.alone},
 	}
 	if o.produces != "" {
 		op.Responses["200"] = &huma.Response{Description: http.StatusText(http.StatusOK), Content: map[string]*huma.MediaType{o.produces: {}}}

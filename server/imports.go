@@ -10,15 +10,6 @@ import (
 	"github.com/callctl/callctl/compliance"
 )
 
-// maxImport bounds a do-not-call list: about two million lines.
-const maxImport = 32 << 20
-
-// The states of an import (compliance.ImportReport).
-const (
-	importRefused  = "refused"
-	importApplying = "applying"
-)
-
 type importInput struct {
 	DryRun  bool   `query:"dryRun" doc:"Check every line and apply none"`
 	Reason  string `query:"reason" required:"true" minLength:"1" maxLength:"500" doc:"Why, for the lines that give no reason of their own"`
@@ -38,10 +29,10 @@ type importOutput struct {
 func (s *Server) importRoutes() {
 	register(s, operation{
 		method: http.MethodPost, path: "/v1/dnc/imports", id: "importDoNotCall", tag: "Do not call", scope: ScopeWrite,
-		also: http.StatusAccepted, maxBody: maxImport, rerun: true, summary: "Take in a do-not-call list",
+		also: http.StatusAccepted, maxBody: compliance.MaxImportSize, alone: true, rerun: true, summary: "Take in a do-not-call list",
 		description: "CSV with a header: user (E.164 or BSUID), and where there are reason, since and scope. " +
 			"Every line is checked before the first is applied: with one that cannot be read nothing is applied and the answer is 422, with every fault by its line. " +
-			"An import only adds. 202 while it is applied, 200 once it is, or for a dry run. At most 32 MiB.",
+			"An import only adds. 202 while it is applied, 200 once it is, or for a dry run. At most 64 MiB and a million rows, one list at a time.",
 	}, s.importDoNotCall)
 	register(s, operation{
 		method: http.MethodGet, path: "/v1/dnc/imports/{id}", id: "getDoNotCallImport", tag: "Do not call", scope: ScopeRead,
@@ -59,7 +50,7 @@ func (s *Server) importDoNotCall(ctx context.Context, in *importInput) (*importO
 	if err != nil {
 		return nil, err
 	}
-	if report.State == importRefused {
+	if report.State == compliance.ImportRefused {
 		return nil, refusedImport(report)
 	}
 	return showImport(report), nil
@@ -85,7 +76,7 @@ func noImporter() *Problem {
 func showImport(report compliance.ImportReport) *importOutput {
 	report.Errors, report.At = orEmpty(report.Errors), utc(report.At)
 	out := &importOutput{Status: http.StatusOK, Body: report}
-	if report.State == importApplying {
+	if report.State == compliance.ImportApplying {
 		out.Status = http.StatusAccepted
 	}
 	if report.ID != "" {
@@ -105,7 +96,7 @@ func refusedImport(report compliance.ImportReport) *Problem {
 		if e.Column != "" {
 			location += ", " + e.Column
 		}
-		p.Errors = append(p.Errors, FieldError{Location: location, Message: e.Reason + ": " + e.Hint})
+		p.Errors = append(p.Errors, FieldError{Location: location, Reason: e.Reason, Message: e.Hint})
 	}
 	return p
 }

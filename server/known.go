@@ -29,6 +29,8 @@ func known(err error) *Problem {
 		return noSuch("entry")
 	case is(permissions.ErrApproval):
 		return noSuch("approval")
+	case is(compliance.ErrNoImport):
+		return noSuch("import")
 	case is(compliance.ErrExportNotFound):
 		return noSuch("export")
 	case is(compliance.ErrUnknownUser):

@@ -81,6 +81,7 @@ type Server struct {
 	ready    atomic.Bool
 	inbound  intake
 	streams  chan struct{} // one slot per event stream
+	large    chan struct{} // held while a large body is worked on
 	runs     reconciliations
 
 	closing  context.Context //nolint:containedctx // ends with Shutdown, not with a request
@@ -104,6 +105,7 @@ func New(cfg Config) (*Server, error) {
 		run:      cfg.NewID(),
 		inbound:  newIntake(),
 		streams:  make(chan struct{}, maxStreams),
+		large:    make(chan struct{}, 1),
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
 	for _, a := range cfg.Accounts {

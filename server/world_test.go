@@ -122,7 +122,7 @@ func (w *world) configure(dir string, options []option) server.Config {
 			{Name: "other", Kind: "8x8", Business: otherBusiness, Provider: w.eightAccount(), Template: provider.Template{Name: "call_permission", Language: "en"}},
 		},
 		Log: w.log, Write: w.db.Write, Read: w.db.Read, Ledger: w.ledger, Callbacks: callbacks,
-		Bridge: w.bridge, Exporter: exporter, Metrics: prometheus.NewRegistry(), Now: time.Now, NewID: newID,
+		Bridge: w.bridge, Exporter: exporter, Importer: w.importer(newID), Metrics: prometheus.NewRegistry(), Now: time.Now, NewID: newID,
 		Logger:  slog.New(slog.NewJSONHandler(&lockedWriter{w: w.logs}, nil)),
 		Version: map[string]string{"version": "1.2.3", "commit": "abc", "go": "go1.26"},
 	}
@@ -134,6 +134,20 @@ func (w *world) configure(dir string, options []option) server.Config {
 		o(&cfg)
 	}
 	return cfg
+}
+
+// importer is a running importer of do-not-call lists.
+func (w *world) importer(newID func() string) *compliance.Importer {
+	i, err := compliance.NewImporter(compliance.ImporterConfig{Log: w.log, Read: w.db.Read, Ledger: w.ledger, Now: time.Now, NewID: newID})
+	require.NoError(w.tb, err)
+	ctx, stop := context.WithCancel(context.WithoutCancel(w.tb.Context()))
+	done := make(chan error, 1)
+	go func() { done <- i.Run(ctx) }()
+	w.tb.Cleanup(func() {
+		stop()
+		require.NoError(w.tb, <-done)
+	})
+	return i
 }
 
 func (w *world) metaAccount() *meta.Account {
