@@ -47,6 +47,9 @@ func (c *call) hear(o Outcome, at time.Time) {
 	if c.settled == "" && at.After(c.ended) {
 		c.ended = at
 	}
+	if !c.own && at.Before(c.began) {
+		c.began = at
+	}
 }
 
 // calls are the calls of the pair in the order in which they ended. A call of ours
@@ -58,54 +61,75 @@ func (h *history) calls() []call {
 	return h.placed
 }
 
+// book is the list of calls in the making.
+type book struct {
+	list  []call
+	byKey map[string]int
+}
+
+// at finds or opens the call of a key.
+func (b *book) at(key string, e *Event, own, inbound bool) *call {
+	i, known := b.byKey[key]
+	if !known {
+		i = len(b.list)
+		b.byKey[key] = i
+		b.list = append(b.list, call{key: key, own: own, inbound: inbound, began: e.At, ended: e.At})
+	}
+	return &b.list[i]
+}
+
 func (h *history) assemble() []call {
-	list := []call{}
-	byKey := make(map[string]int)
-	at := func(key string, e *Event, own, inbound bool) *call {
-		i, known := byKey[key]
-		if !known {
-			i = len(list)
-			byKey[key] = i
-			list = append(list, call{key: key, own: own, inbound: inbound, began: e.At, ended: e.At})
-		}
-		return &list[i]
-	}
+	b := &book{list: []call{}, byKey: make(map[string]int)}
 	for i := range h.events {
-		switch e := &h.events[i]; e.Kind {
-		case Attempted:
-			if e.CallID != "" {
-				c := at("own/"+e.CallID, e, true, false)
-				c.began, c.grant = e.At, e.Ref
-			}
-		case Settled:
-			c := at("own/"+cmp.Or(e.CallID, e.ID), e, true, false)
-			c.settled, c.ended, c.grant = e.Outcome, e.At, e.Ref
-			if c.began.After(c.ended) {
-				c.began = c.ended
-			}
-		case Called:
-			at("in/"+cmp.Or(e.CallID, e.Ref, e.ID), e, false, true).hear(e.Outcome, e.At)
-		default:
+		b.enter(&h.events[i])
+	}
+	for i := range b.list {
+		if c := &b.list[i]; c.began.After(c.ended) {
+			c.began = c.ended // a clock that was set back
 		}
 	}
-	own := slices.Clone(list)
+	own := slices.Clone(b.list)
 	for i := range h.events {
-		e := &h.events[i]
-		if e.Kind != Reported {
-			continue
+		if e := &h.events[i]; e.Kind == Reported || e.Kind == Called {
+			b.at(b.reported(e, own), e, false, e.comesIn()).hear(e.Outcome, e.At)
 		}
-		key, inbound := "out/"+cmp.Or(e.CallID, e.Ref, e.ID), e.Inbound
-		if _, ours := byKey["own/"+e.CallID]; inbound {
-			key = "in/" + cmp.Or(e.CallID, e.Ref, e.ID)
-		} else if ours && e.CallID != "" {
-			key = "own/" + e.CallID
-		} else if k := during(own, e); k != "" {
-			key = k
-		}
-		at(key, e, false, inbound).hear(e.Outcome, e.At)
 	}
-	slices.SortStableFunc(list, func(a, b call) int { return cmp.Or(a.ended.Compare(b.ended), cmp.Compare(a.key, b.key)) })
-	return list
+	slices.SortStableFunc(b.list, func(a, c call) int { return cmp.Or(a.ended.Compare(c.ended), cmp.Compare(a.key, c.key)) })
+	return b.list
+}
+
+// enter notes what we saw of a call.
+func (b *book) enter(e *Event) {
+	switch e.Kind {
+	case Attempted:
+		if e.CallID == "" {
+			return
+		}
+		c := b.at("own/"+e.CallID, e, true, false)
+		c.began, c.grant = e.At, e.Ref
+		if c.settled == "" {
+			c.ended = e.At
+		}
+	case Settled:
+		c := b.at("own/"+cmp.Or(e.CallID, e.ID), e, true, false)
+		c.settled, c.ended, c.grant = e.Outcome, e.At, e.Ref
+	default:
+	}
+}
+
+// comesIn is true for a call that the user placed.
+func (e *Event) comesIn() bool { return e.Inbound || e.Kind == Called }
+
+// reported is the key of the call that a report is about.
+func (b *book) reported(e *Event, own []call) string {
+	name := cmp.Or(e.CallID, e.Ref, e.ID)
+	if e.comesIn() {
+		return "in/" + name
+	}
+	if _, ours := b.byKey["own/"+e.CallID]; ours && e.CallID != "" {
+		return "own/" + e.CallID
+	}
+	return cmp.Or(during(own, e), "out/"+name)
 }
 
 // during finds the call of ours that a report without our id is about: the platform

@@ -101,12 +101,39 @@ func TestMergeKeepsAnOptOutThatNobodyLifted(t *testing.T) {
 	entry, ok, err := f.DoNotCall(t.Context(), ann)
 	require.NoError(t, err)
 	require.True(t, ok)
-	require.Equal(t, "merge", entry.Source)
-	require.Contains(t, f.kinds(t), "dnc.added")
+	require.Equal(t, "message", entry.Source)
+	require.Equal(t, "stop/optout", entry.Event, "the opt-out itself stands: its lifting would have had to name it")
 
 	f.advance(time.Minute)
 	require.NoError(t, f.RemoveDoNotCall(t.Context(), annBSUID, "ops", "user wrote START"))
 	f.advance(time.Minute)
+	f.record(t, f.grant("g2", pair))
+	require.True(t, f.check(t, pair).Allow)
+}
+
+// TestMergeAfterBothWereLifted: a grant that a clock ahead dated after everything
+// was given before the user opted out. What was lifted for the other address, which
+// nobody knew to be the same person, was no word about it.
+func TestMergeAfterBothWereLifted(t *testing.T) {
+	f := newFixture(t)
+	byBSUID := permissions.Pair{Business: metaNumber, User: annBSUID}
+	g := f.grant("ahead", byBSUID)
+	g.At = f.clock().Add(4 * time.Minute)
+	f.record(t, g)
+	f.advance(time.Second)
+	require.NoError(t, f.AddDoNotCall(t.Context(), ann, "ops", "asked by phone"))
+	require.NoError(t, f.AddDoNotCall(t.Context(), annBSUID, "ops", "asked by mail"))
+	f.advance(time.Second)
+	require.NoError(t, f.RemoveDoNotCall(t.Context(), ann, "ops", "mistake"))
+	require.NoError(t, f.RemoveDoNotCall(t.Context(), annBSUID, "ops", "mistake"))
+	require.False(t, f.check(t, byBSUID).Allow)
+	f.advance(10 * time.Minute)
+	hello := f.says("hello", pair, "hello")
+	hello.Aliases = []permissions.User{annBSUID}
+	f.record(t, hello)
+	for _, p := range []permissions.Pair{pair, byBSUID} {
+		require.Equal(t, permissions.PermissionRevoked, f.check(t, p).Reason)
+	}
 	f.record(t, f.grant("g2", pair))
 	require.True(t, f.check(t, pair).Allow)
 }
