@@ -17,7 +17,7 @@ var (
 	ErrNumberLong    = &NumberError{reason: "number_too_long", text: "geo: the phone number is too long for its country, or for E.164 (15 digits)"}
 	ErrNumberCountry = &NumberError{
 		reason: "number_country_unknown",
-		text:   "geo: the phone number begins with no country code; it is written internationally, such as +6591234567",
+		text:   "geo: the phone number begins with no country code; it is written as from abroad, without the international prefix (00, 011)",
 	}
 	ErrNumberPlan = &NumberError{
 		reason: "number_not_in_plan",

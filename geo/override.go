@@ -26,7 +26,7 @@ func (r *Rules) addOverrides(overrides []Override) error {
 		if n, err := Parse(string(o.Number)); err != nil {
 			return fmt.Errorf("%w: override %d: %w", ErrRules, i+1, err)
 		} else if n != o.Number {
-			return refuse("has a number that is not in E.164 form, such as +6591234567")
+			return refuse("has a number that is not in the canonical E.164 form")
 		}
 		if !isRegion(o.Region) || len(r.RegionZones(o.Region)) == 0 {
 			return refuse("names no region of ISO 3166-1 or 3166-2")
