@@ -110,6 +110,21 @@ func TestBeforeAsksOnlyInDoubt(t *testing.T) {
 	}
 }
 
+func TestAskByHand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		state, err := w.Ask(t.Context(), onEight)
+		require.NoError(t, err)
+		require.Equal(t, permissions.StatusTemporary, state.Status)
+		require.Equal(t, []told{{onEight, state, permissions.DoubtReconcile}}, w.ledger.heard())
+		_, err = w.Ask(t.Context(), permissions.Pair{Business: "+4930901820", User: ann})
+		require.ErrorIs(t, err, readback.ErrBusiness)
+		w.eight.fail = []error{errDown}
+		_, err = w.Ask(t.Context(), onEight)
+		require.ErrorIs(t, err, errDown)
+	})
+}
+
 func TestQuestionsAboutOnePairAreAskedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -151,6 +151,19 @@ func (r *Reader) Before(ctx context.Context, p permissions.Pair) error {
 	return d.flights.do(ctx, p, func(ctx context.Context) error { return d.beforeDial(ctx, p) })
 }
 
+// Ask asks the provider about a pair in the turn of a dial, whether or not there is
+// a doubt, and records what it says: for a person who wants to know now. It waits
+// as long as ctx allows. Errors are those of the [Source] or the [Ledger],
+// [ErrPaused], or [ErrBusiness].
+func (r *Reader) Ask(ctx context.Context, p permissions.Pair) (permissions.ProviderState, error) {
+	p = p.Canonical()
+	d, ok := r.desks[p.Business]
+	if !ok {
+		return permissions.ProviderState{}, ErrBusiness
+	}
+	return d.ask(ctx, p, permissions.DoubtReconcile, true)
+}
+
 // Refused asks soon, in the background of [Reader.Run], about a pair that the
 // provider refused to call. It does not block. Each pair is asked about once
 // however often it is refused in between; of more than 1,000 that wait the newest

@@ -89,6 +89,7 @@ func chapters() []chapter {
 	return []chapter{
 		{"The business asks for permission to call", (*teller).ask},
 		{"The customers tap Allow", (*teller).allow},
+		{"8x8's word is asked for before it is relied on", (*teller).readBack},
 		{"A callback is due: gate, attempt, then the call (G.711)", (*teller).callBack},
 		{"Each end hears the other; a second call speaks Opus", (*teller).hear},
 		{"The customer calls the business", (*teller).customerCalls},
