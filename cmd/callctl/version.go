@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -46,7 +44,7 @@ func versionOf() map[string]string {
 		"sqlite":    sqlite3.SQLITE_VERSION,
 		"rulePacks": rulePacks(),
 		"geography": geography(),
-		"tzdata":    zoneSource(),
+		"tzdata":    geo.TZData(),
 	}
 	build, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -66,18 +64,6 @@ func versionOf() map[string]string {
 		}
 	}
 	return v
-}
-
-// zoneSource says where time zones come from: a file of the system, or nothing
-// but UTC, which callctl reports rather than hides.
-func zoneSource() string {
-	if dir := os.Getenv("ZONEINFO"); dir != "" {
-		return dir
-	}
-	if _, err := time.LoadLocation("Asia/Singapore"); err != nil {
-		return "none"
-	}
-	return "system"
 }
 
 // rulePacks are the rule packs that decisions of this binary can cite.
