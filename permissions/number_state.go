@@ -36,7 +36,8 @@ func (l *Ledger) Number(ctx context.Context, business geo.E164) (NumberState, er
 		}
 		s = numberState(slices.Concat(words, templates, violations), now)
 		s.Business, s.Account = business, l.businesses[business].Account
-		return nil
+		s.Drift, err = l.drifts(ctx, q, business)
+		return err
 	})
 	return s, err
 }
