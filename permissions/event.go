@@ -57,6 +57,8 @@ func (a Auth) vouchesFor(k EventKind) bool {
 		return true
 	case AuthOperator, AuthSelf:
 		return k != Granted
+	case AuthImport:
+		return k == OptedOut || k == MessagesStopped // a list only narrows
 	}
 	return false
 }
