@@ -1,7 +1,6 @@
 package geo
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,7 +37,7 @@ func TestParseSaysWhy(t *testing.T) {
 	for _, err := range []*NumberError{ErrNumberEmpty, ErrNumberCharacters, ErrNumberShort, ErrNumberLong, ErrNumberCountry, ErrNumberPlan} {
 		require.False(t, reasons[err.Reason()], err.Reason())
 		reasons[err.Reason()] = true
-		require.True(t, errors.Is(err, ErrNumber))
+		require.ErrorIs(t, err, ErrNumber)
 		require.Regexp(t, "^number_[a-z_]+$", err.Reason())
 	}
 }

@@ -40,29 +40,44 @@ func Forms(n E164) []E164 {
 
 // otherForm is the second form of a subscriber's number, "" when there is none.
 func otherForm(n E164) E164 {
-	s := string(n)
 	switch {
-	case strings.HasPrefix(s, "+52"):
-		if len(s) == mexico && areaMX(s[3]) {
-			return E164("+521" + s[3:])
-		}
-		if old := planForm(n); old != n {
-			return old
-		}
-	case strings.HasPrefix(s, "+54"):
-		if len(s) == argentina && areaAR(s[3]) {
-			return E164("+549" + s[3:])
-		}
-		if len(s) == argentina+1 && s[3] == '9' && areaAR(s[4]) {
-			return E164("+54" + s[4:])
-		}
-	case strings.HasPrefix(s, "+55"):
-		if len(s) == brazil && areaBR(s) && mobileBR(s[5]) {
-			return E164(s[:5] + "9" + s[5:])
-		}
-		if len(s) == brazil+1 && areaBR(s) && s[5] == '9' && mobileBR(s[6]) {
-			return E164(s[:5] + s[6:])
-		}
+	case strings.HasPrefix(string(n), "+52"):
+		return otherMX(n)
+	case strings.HasPrefix(string(n), "+54"):
+		return otherAR(string(n))
+	case strings.HasPrefix(string(n), "+55"):
+		return otherBR(string(n))
+	}
+	return ""
+}
+
+func otherMX(n E164) E164 {
+	if len(n) == mexico && areaMX(n[3]) {
+		return "+521" + n[3:]
+	}
+	if plan := planForm(n); plan != n {
+		return plan
+	}
+	return ""
+}
+
+func otherAR(s string) E164 {
+	switch {
+	case len(s) == argentina && areaAR(s[3]):
+		return E164("+549" + s[3:])
+	case len(s) == argentina+1 && s[3] == '9' && areaAR(s[4]):
+		return E164("+54" + s[4:])
+	}
+	return ""
+}
+
+func otherBR(s string) E164 {
+	switch {
+	case len(s) < brazil || !areaBR(s):
+	case len(s) == brazil && mobileBR(s[5]):
+		return E164(s[:5] + "9" + s[5:])
+	case len(s) == brazil+1 && s[5] == '9' && mobileBR(s[6]):
+		return E164(s[:5] + s[6:])
 	}
 	return ""
 }

@@ -33,7 +33,7 @@ func (h *Hours) UnmarshalJSON(b []byte) error {
 	if string(b) == "null" {
 		return nil // by convention: a pointer becomes nil before it comes here
 	}
-	if err := uniqueKeys(b); err != nil {
+	if err := checkKeys(b); err != nil {
 		return fmt.Errorf("%w: hours: %w", ErrRules, err)
 	}
 	var doc hoursDocument
@@ -90,6 +90,7 @@ var (
 	errIntervalOrder = errors.New("ends before it begins; hours over midnight are written as two, to 24:00 and from 00:00 of the next day")
 	errIntervalCross = errors.New("two intervals overlap")
 	errKeyTwice      = errors.New("key stands twice")
+	errKeyCase       = errors.New("key is written in lower case")
 	errTrailing      = errors.New("something follows the document")
 )
 
@@ -123,7 +124,7 @@ func (h *Hours) addHoliday(line holidayLine) error {
 
 // readDay reads the intervals of one day and puts them into order.
 func readDay(texts []string) (daily, error) {
-	out := make(daily, 0, len(texts))
+	var out daily
 	for _, text := range texts {
 		i, err := readInterval(text)
 		if err != nil {
@@ -222,39 +223,52 @@ func strictly(b []byte, into any) error {
 	return nil
 }
 
-// uniqueKeys refuses an object that names a key twice, of which encoding/json
-// would silently keep the last.
-func uniqueKeys(b []byte) error {
+// checkKeys refuses what encoding/json tolerates: an object that names a key twice,
+// of which it would silently keep the last, and "Weekly" for "weekly".
+func checkKeys(b []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(b))
-	var walk func() error
-	walk = func() error {
-		tok, err := dec.Token()
-		if err != nil {
-			return err
-		}
-		delim, ok := tok.(json.Delim)
-		if !ok {
-			return nil
-		}
-		seen := map[string]bool{}
-		for dec.More() {
-			if delim == '{' {
-				key, err := dec.Token()
-				if err != nil {
-					return err
-				}
-				name, _ := key.(string)
-				if seen[name] {
-					return fmt.Errorf("%q: %w", name, errKeyTwice)
-				}
-				seen[name] = true
-			}
-			if err := walk(); err != nil {
+	return checkValue(dec)
+}
+
+// checkValue reads one value from the decoder, with everything in it.
+func checkValue(dec *json.Decoder) error {
+	tok, err := dec.Token()
+	if err != nil {
+		return err
+	}
+	delim, ok := tok.(json.Delim)
+	if !ok {
+		return nil
+	}
+	seen := map[string]bool{}
+	for dec.More() {
+		if delim == '{' {
+			if err := checkKey(dec, seen); err != nil {
 				return err
 			}
 		}
-		_, err = dec.Token()
+		if err := checkValue(dec); err != nil {
+			return err
+		}
+	}
+	_, err = dec.Token()
+	return err
+}
+
+func checkKey(dec *json.Decoder, seen map[string]bool) error {
+	key, err := dec.Token()
+	if err != nil {
 		return err
 	}
-	return walk()
+	name, _ := key.(string)
+	if seen[name] {
+		return fmt.Errorf("%q: %w", name, errKeyTwice)
+	}
+	seen[name] = true
+	for _, ours := range []string{"weekly", "holidays", "date", "region", "hours"} {
+		if name != ours && strings.EqualFold(name, ours) {
+			return fmt.Errorf("%q: %w", name, errKeyCase)
+		}
+	}
+	return nil
 }

@@ -31,6 +31,8 @@ func TestHoursJSONIsStrict(t *testing.T) {
 		`{"weekly": {"mon": ["21:00-06:00"]}}`:                                                                         "written as two",
 		`{"weekly": {"mon": ["08:00-12:00", "11:59-13:00"]}}`:                                                          "08:00-12:00 and 11:59-13:00: two intervals overlap",
 		`{"weekly": {"mon": ["08:00-12:00"], "mon": []}}`:                                                              `"mon": key stands twice`,
+		`{"Weekly": {"mon": ["08:00-12:00"]}}`:                                                                         `"Weekly": key is written in lower case`,
+		`{"weekly": {"mon": ["08:00-12:00"]}, "holidays": [{"Date": "2026-12-25", "hours": []}]}`:                      `"Date": key is written in lower case`,
 		`{"weekly": {"mon": ["08:00-12:00"]}, "holiday": []}`:                                                          "holiday",
 		`{"weekly": {"mon": ["08:00-12:00"]}, "holidays": [{"date": "25.12.2026", "hours": []}]}`:                      "holidays[0] (25.12.2026): the date is not",
 		`{"weekly": {"mon": ["08:00-12:00"]}, "holidays": [{"date": "2026-02-29", "hours": []}]}`:                      "the date is not",
@@ -49,6 +51,14 @@ func TestHoursJSONIsStrict(t *testing.T) {
 	}
 }
 
+func TestHoursJSONIsOneDocument(t *testing.T) {
+	var h Hours
+	err := h.UnmarshalJSON([]byte(`{"weekly": {"mon": ["08:00-12:00"]}} {}`))
+	require.ErrorIs(t, err, ErrRules)
+	require.ErrorContains(t, err, "something follows")
+	require.Error(t, h.UnmarshalJSON(nil))
+}
+
 func TestHoursJSONReadsBack(t *testing.T) {
 	h := hours(t, `{"holidays": [
 		{"date": "2026-12-26", "hours": []}, {"date": "2026-12-25", "region": "SG", "hours": []},
@@ -56,9 +66,10 @@ func TestHoursJSONReadsBack(t *testing.T) {
 		"weekly": {"sun": ["10:00-12:00"], "mon": ["13:00-20:00", "09:00-12:00"], "sat": []}}`)
 	out, err := json.Marshal(h)
 	require.NoError(t, err)
-	require.Equal(t, `{"weekly":{"mon":["09:00-12:00","13:00-20:00"],"sun":["10:00-12:00"]},"holidays":[`+
-		`{"date":"2026-12-25","hours":["00:00-06:30","22:00-24:00"]},{"date":"2026-12-25","region":"SG","hours":[]},`+
-		`{"date":"2026-12-26","hours":[]}]}`, string(out))
+	want := `{"weekly":{"mon":["09:00-12:00","13:00-20:00"],"sun":["10:00-12:00"]},"holidays":[` +
+		`{"date":"2026-12-25","hours":["00:00-06:30","22:00-24:00"]},{"date":"2026-12-25","region":"SG","hours":[]},` +
+		`{"date":"2026-12-26","hours":[]}]}`
+	require.Equal(t, []byte(want), out, "in order, byte for byte")
 	var pack struct {
 		Hours *Hours `json:"hours"`
 	}

@@ -22,14 +22,11 @@ func hours(tb testing.TB, text string) *Hours {
 
 // everyDay is the same intervals on every day of the week.
 func everyDay(intervals string) string {
-	text := `{"weekly": {`
-	for i, day := range weekdays() {
-		if i > 0 {
-			text += ","
-		}
-		text += `"` + day + `": ` + intervals
+	var lines []string
+	for _, day := range weekdays() {
+		lines = append(lines, `"`+day+`": `+intervals)
 	}
-	return text + "}}"
+	return `{"weekly": {` + strings.Join(lines, ",") + "}}"
 }
 
 // withHolidays adds holidays to hours that have none.
@@ -58,45 +55,83 @@ func TestAtAcrossClockChanges(t *testing.T) {
 		name, hours, zone, start string
 		changes                  []string
 	}{
-		{"an ordinary day", decent, "Asia/Singapore", "2026-11-22T00:00:00+08:00",
-			[]string{"+2026-11-22T08:00:00+08:00", "-2026-11-22T21:00:00+08:00", "+2026-11-23T08:00:00+08:00"}},
-		{"gap: the night is an hour shorter", decent, "America/New_York", "2026-03-07T20:00:00-05:00",
-			[]string{"-2026-03-07T21:00:00-05:00", "+2026-03-08T08:00:00-04:00", "-2026-03-08T21:00:00-04:00"}},
-		{"overlap: the night is an hour longer", decent, "America/New_York", "2026-10-31T20:00:00-04:00",
-			[]string{"-2026-10-31T21:00:00-04:00", "+2026-11-01T08:00:00-05:00", "-2026-11-01T21:00:00-05:00"}},
-		{"gap swallows the opening", everyDay(`["02:30-21:00"]`), "Europe/Berlin", "2026-03-29T00:00:00+01:00",
-			[]string{"+2026-03-29T01:00:00Z", "-2026-03-29T21:00:00+02:00"}}, // 02:30 does not exist: open from 03:00
-		{"gap swallows the closing", everyDay(`["01:00-02:30"]`), "Europe/Berlin", "2026-03-29T00:00:00+01:00",
-			[]string{"+2026-03-29T01:00:00+01:00", "-2026-03-29T01:00:00Z"}},
-		{"gap swallows a whole interval", everyDay(`["02:00-03:00", "12:00-13:00"]`), "Europe/Berlin", "2026-03-29T00:00:00+01:00",
-			[]string{"+2026-03-29T12:00:00+02:00"}},
-		{"gap swallows a pause", everyDay(`["01:00-02:00", "03:00-04:00"]`), "Europe/Berlin", "2026-03-29T00:00:00+01:00",
-			[]string{"+2026-03-29T00:00:00Z", "-2026-03-29T02:00:00Z"}}, // open throughout
-		{"overlap opens twice", everyDay(`["02:30-02:45"]`), "Europe/Berlin", "2026-10-25T00:00:00+02:00",
-			[]string{"+2026-10-25T00:30:00Z", "-2026-10-25T00:45:00Z", "+2026-10-25T01:30:00Z", "-2026-10-25T01:45:00Z"}},
-		{"overlap shuts what was open", everyDay(`["02:30-21:00"]`), "Europe/Berlin", "2026-10-25T00:00:00+02:00",
-			[]string{"+2026-10-25T00:30:00Z", "-2026-10-25T01:00:00Z", "+2026-10-25T01:30:00Z", "-2026-10-25T20:00:00Z"}},
-		{"gap at midnight", everyDay(`["00:00-01:00"]`), "Asia/Beirut", "2026-03-28T12:00:00+02:00",
-			[]string{"+2026-03-30T00:00:00+03:00"}}, // on the 29th 00:00 to 01:00 does not exist
-		{"half-hour zone", decent, "Asia/Kolkata", "2026-11-22T00:00:00Z",
-			[]string{"+2026-11-22T02:30:00Z", "-2026-11-22T15:30:00Z"}},
-		{"45-minute zone", decent, "Asia/Kathmandu", "2026-11-22T00:00:00Z",
-			[]string{"+2026-11-22T02:15:00Z", "-2026-11-22T15:15:00Z"}},
-		{"45-minute zone with DST", decent, "Pacific/Chatham", "2026-04-04T12:00:00Z",
-			[]string{"+2026-04-05T08:00:00+12:45", "-2026-04-05T21:00:00+12:45"}},
-		{"half an hour of DST", decent, "Australia/Lord_Howe", "2026-10-03T12:00:00Z",
-			[]string{"+2026-10-04T08:00:00+11:00", "-2026-10-04T21:00:00+11:00"}},
-		{"a zone skips a day", withHolidays(everyDay(`["00:00-24:00"]`), `{"date": "2011-12-29", "hours": []}, {"date": "2011-12-30", "hours": ["08:00-09:00"]}`),
+		{
+			"an ordinary day", decent, "Asia/Singapore", "2026-11-22T00:00:00+08:00",
+			[]string{"+2026-11-22T08:00:00+08:00", "-2026-11-22T21:00:00+08:00", "+2026-11-23T08:00:00+08:00"},
+		},
+		{
+			"gap: the night is an hour shorter", decent, "America/New_York", "2026-03-07T20:00:00-05:00",
+			[]string{"-2026-03-07T21:00:00-05:00", "+2026-03-08T08:00:00-04:00", "-2026-03-08T21:00:00-04:00"},
+		},
+		{
+			"overlap: the night is an hour longer", decent, "America/New_York", "2026-10-31T20:00:00-04:00",
+			[]string{"-2026-10-31T21:00:00-04:00", "+2026-11-01T08:00:00-05:00", "-2026-11-01T21:00:00-05:00"},
+		},
+		{
+			"gap swallows the opening", everyDay(`["02:30-21:00"]`), "Europe/Berlin", "2026-03-29T00:00:00+01:00",
+			[]string{"+2026-03-29T01:00:00Z", "-2026-03-29T21:00:00+02:00"},
+		}, // 02:30 does not exist: open from 03:00
+		{
+			"gap swallows the closing", everyDay(`["01:00-02:30"]`), "Europe/Berlin", "2026-03-29T00:00:00+01:00",
+			[]string{"+2026-03-29T01:00:00+01:00", "-2026-03-29T01:00:00Z"},
+		},
+		{
+			"gap swallows a whole interval", everyDay(`["02:00-03:00", "12:00-13:00"]`), "Europe/Berlin", "2026-03-29T00:00:00+01:00",
+			[]string{"+2026-03-29T12:00:00+02:00"},
+		},
+		{
+			"gap swallows a pause", everyDay(`["01:00-02:00", "03:00-04:00"]`), "Europe/Berlin", "2026-03-29T00:00:00+01:00",
+			[]string{"+2026-03-29T00:00:00Z", "-2026-03-29T02:00:00Z"},
+		}, // open throughout
+		{
+			"overlap opens twice", everyDay(`["02:30-02:45"]`), "Europe/Berlin", "2026-10-25T00:00:00+02:00",
+			[]string{"+2026-10-25T00:30:00Z", "-2026-10-25T00:45:00Z", "+2026-10-25T01:30:00Z", "-2026-10-25T01:45:00Z"},
+		},
+		{
+			"overlap shuts what was open", everyDay(`["02:30-21:00"]`), "Europe/Berlin", "2026-10-25T00:00:00+02:00",
+			[]string{"+2026-10-25T00:30:00Z", "-2026-10-25T01:00:00Z", "+2026-10-25T01:30:00Z", "-2026-10-25T20:00:00Z"},
+		},
+		{
+			"gap at midnight", everyDay(`["00:00-01:00"]`), "Asia/Beirut", "2026-03-28T12:00:00+02:00",
+			[]string{"+2026-03-30T00:00:00+03:00"},
+		}, // on the 29th 00:00 to 01:00 does not exist
+		{
+			"half-hour zone", decent, "Asia/Kolkata", "2026-11-22T00:00:00Z",
+			[]string{"+2026-11-22T02:30:00Z", "-2026-11-22T15:30:00Z"},
+		},
+		{
+			"45-minute zone", decent, "Asia/Kathmandu", "2026-11-22T00:00:00Z",
+			[]string{"+2026-11-22T02:15:00Z", "-2026-11-22T15:15:00Z"},
+		},
+		{
+			"45-minute zone with DST", decent, "Pacific/Chatham", "2026-04-04T12:00:00Z",
+			[]string{"+2026-04-05T08:00:00+12:45", "-2026-04-05T21:00:00+12:45"},
+		},
+		{
+			"half an hour of DST", decent, "Australia/Lord_Howe", "2026-10-03T12:00:00Z",
+			[]string{"+2026-10-04T08:00:00+11:00", "-2026-10-04T21:00:00+11:00"},
+		},
+		{
+			"a zone skips a day", withHolidays(everyDay(`["00:00-24:00"]`), `{"date": "2011-12-29", "hours": []}, {"date": "2011-12-30", "hours": ["08:00-09:00"]}`),
 			"Pacific/Apia", "2011-12-28T12:00:00-10:00",
-			[]string{"-2011-12-29T00:00:00-10:00", "+2011-12-31T00:00:00+14:00"}},
-		{"a zone stays on daylight time (Cuba 2026f)", decent, "America/Havana", "2026-11-01T20:00:00-04:00",
-			[]string{"-2026-11-01T21:00:00-04:00", "+2026-11-02T08:00:00-04:00"}},
-		{"a zone gives up DST (Manitoba 2026e)", decent, "America/Winnipeg", "2026-11-01T20:00:00-05:00",
-			[]string{"-2026-11-01T21:00:00-05:00", "+2026-11-02T08:00:00-05:00"}},
-		{"no closing at midnight between two days", everyDay(`["00:00-06:00", "22:00-24:00"]`), "UTC", "2026-11-22T12:00:00Z",
-			[]string{"+2026-11-22T22:00:00Z", "-2026-11-23T06:00:00Z"}},
-		{"adjacent intervals are one", everyDay(`["08:00-12:00", "12:00-13:00"]`), "UTC", "2026-11-22T09:00:00Z",
-			[]string{"-2026-11-22T13:00:00Z"}},
+			[]string{"-2011-12-29T00:00:00-10:00", "+2011-12-31T00:00:00+14:00"},
+		},
+		{
+			"a zone stays on daylight time (Cuba 2026f)", decent, "America/Havana", "2026-11-01T20:00:00-04:00",
+			[]string{"-2026-11-01T21:00:00-04:00", "+2026-11-02T08:00:00-04:00"},
+		},
+		{
+			"a zone gives up DST (Manitoba 2026e)", decent, "America/Winnipeg", "2026-11-01T20:00:00-05:00",
+			[]string{"-2026-11-01T21:00:00-05:00", "+2026-11-02T08:00:00-05:00"},
+		},
+		{
+			"no closing at midnight between two days", everyDay(`["00:00-06:00", "22:00-24:00"]`), "UTC", "2026-11-22T12:00:00Z",
+			[]string{"+2026-11-22T22:00:00Z", "-2026-11-23T06:00:00Z"},
+		},
+		{
+			"adjacent intervals are one", everyDay(`["08:00-12:00", "12:00-13:00"]`), "UTC", "2026-11-22T09:00:00Z",
+			[]string{"-2026-11-22T13:00:00Z"},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h, loc := hours(t, tc.hours), mustZone(t, tc.zone)

@@ -52,7 +52,7 @@ func offset(t time.Time, loc *time.Location) int {
 // TestTZDataVersion: the archive names its version, every zone of zone.tab is in
 // it, and it holds what that version brought.
 func TestTZDataVersion(t *testing.T) {
-	require.Regexp(t, regexp.MustCompile(`^20[0-9]{2}[a-z]$`), TZData())
+	require.Regexp(t, `^20[0-9]{2}[a-z]$`, TZData())
 	a, err := database()
 	require.NoError(t, err)
 	for country, names := range a.countries {
