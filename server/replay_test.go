@@ -117,7 +117,7 @@ func TestReplayOfWhatIsStillUnknown(t *testing.T) {
 func TestReplayCallsNobody(t *testing.T) {
 	w := newWorld(t)
 	calls := bytes.TrimSuffix(connect("wacid.C1"), []byte("]}]}"))
-	body := append(calls, []byte(`,{"field":"flows","value":{"event":"X"}}]}]}`)...)
+	body := bytes.Join([][]byte{calls, []byte(`{"field":"flows","value":{"event":"X"}}]}]}`)}, []byte(","))
 	require.Equal(t, http.StatusOK, w.post(body).status)
 	require.Len(t, w.bridge.events(), 1)
 	d := w.only("unknown")

@@ -57,14 +57,14 @@ type approvalsShowCmd struct{ approvalArg }
 
 // Run shows one.
 func (c approvalsShowCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
-	return f.print(ctx, t, http.MethodGet, c.path(""), nil, nil, approvalColumns())
+	return f.print(ctx, t, http.MethodGet, c.path(""), nil, approvalColumns())
 }
 
 type approvalsApproveCmd struct{ approvalArg }
 
 // Run approves.
 func (c approvalsApproveCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
-	return f.print(ctx, t, http.MethodPost, c.path("/approve"), nil, nil, approvalColumns())
+	return f.print(ctx, t, http.MethodPost, c.path("/approve"), nil, approvalColumns())
 }
 
 type approvalsRejectCmd struct {
@@ -79,5 +79,5 @@ type rejectRequest struct {
 
 // Run rejects.
 func (c approvalsRejectCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
-	return f.print(ctx, t, http.MethodPost, c.path("/reject"), nil, rejectRequest{Reason: c.Reason}, approvalColumns())
+	return f.print(ctx, t, http.MethodPost, c.path("/reject"), rejectRequest{Reason: c.Reason}, approvalColumns())
 }

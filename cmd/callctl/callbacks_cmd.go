@@ -42,7 +42,7 @@ type callbacksShowCmd struct {
 
 // Run shows one callback.
 func (c callbacksShowCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
-	return f.print(ctx, t, http.MethodGet, "/v1/callbacks/"+segment(c.ID), nil, nil, callbackColumns())
+	return f.print(ctx, t, http.MethodGet, "/v1/callbacks/"+segment(c.ID), nil, callbackColumns())
 }
 
 type callbacksAddCmd struct {
@@ -67,7 +67,7 @@ type callbackRequest struct {
 
 // Run adds the callback.
 func (c callbacksAddCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
-	return f.print(ctx, t, http.MethodPost, "/v1/callbacks", nil, callbackRequest{
+	return f.print(ctx, t, http.MethodPost, "/v1/callbacks", callbackRequest{
 		Business: c.Business, User: c.User, Agent: c.Agent, Purpose: c.Purpose, Order: c.Order,
 		NotBefore: c.NotBefore, NotAfter: c.NotAfter,
 	}, callbackColumns())
@@ -79,5 +79,5 @@ type callbacksCancelCmd struct {
 
 // Run cancels the callback.
 func (c callbacksCancelCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
-	return f.print(ctx, t, http.MethodDelete, "/v1/callbacks/"+segment(c.ID), nil, nil, callbackColumns())
+	return f.print(ctx, t, http.MethodDelete, "/v1/callbacks/"+segment(c.ID), nil, callbackColumns())
 }

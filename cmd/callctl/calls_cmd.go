@@ -56,7 +56,7 @@ type callsShowCmd struct {
 
 // Run shows one call with the counts of both legs.
 func (c callsShowCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
-	return f.print(ctx, t, http.MethodGet, "/v1/calls/"+segment(c.ID), nil, nil, callDetails())
+	return f.print(ctx, t, http.MethodGet, "/v1/calls/"+segment(c.ID), nil, callDetails())
 }
 
 type callsPlaceCmd struct {
@@ -78,7 +78,7 @@ type callRequest struct {
 // Run places the call; it returns once the attempt is durable, not when the
 // call has ended.
 func (c callsPlaceCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
-	return f.print(ctx, t, http.MethodPost, "/v1/calls", nil, callRequest{
+	return f.print(ctx, t, http.MethodPost, "/v1/calls", callRequest{
 		Business: c.Business, User: c.User, Agent: c.Agent, Purpose: c.Purpose, Order: c.Order,
 	}, callColumns())
 }
@@ -89,5 +89,5 @@ type callsHangupCmd struct {
 
 // Run ends the call.
 func (c callsHangupCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
-	return f.print(ctx, t, http.MethodDelete, "/v1/calls/"+segment(c.ID), nil, nil, callColumns())
+	return f.print(ctx, t, http.MethodDelete, "/v1/calls/"+segment(c.ID), nil, callColumns())
 }

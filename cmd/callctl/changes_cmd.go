@@ -74,7 +74,7 @@ type zoneRequest struct {
 // Run sets the zone.
 func (c permissionsZoneCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
 	path := "/v1/subjects/" + segment(c.User) + "/zone"
-	return f.print(ctx, t, http.MethodPut, path, nil, zoneRequest{Zone: c.Zone, Reason: c.Reason}, nil)
+	return f.print(ctx, t, http.MethodPut, path, zoneRequest{Zone: c.Zone, Reason: c.Reason}, nil)
 }
 
 type permissionsReadBackCmd struct{ pairArgs }

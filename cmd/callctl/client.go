@@ -253,12 +253,12 @@ func (c *client) all(ctx context.Context, path string, query url.Values, limit i
 
 // print sends one request and prints the thing that it answers with. An answer
 // without a body prints nothing.
-func (f *daemonFlags) print(ctx context.Context, t *terminal, method, path string, query url.Values, in any, columns []column) error {
+func (f *daemonFlags) print(ctx context.Context, t *terminal, method, path string, in any, columns []column) error {
 	api, err := f.client()
 	if err != nil {
 		return err
 	}
-	raw, err := api.call(ctx, method, path, query, in)
+	raw, err := api.call(ctx, method, path, nil, in)
 	if err != nil || len(bytes.TrimSpace(raw)) == 0 {
 		return err
 	}

@@ -32,7 +32,7 @@ type dncShowCmd struct {
 
 // Run shows one entry.
 func (c dncShowCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
-	return f.print(ctx, t, http.MethodGet, "/v1/dnc/"+segment(c.User), nil, nil, dncColumns())
+	return f.print(ctx, t, http.MethodGet, "/v1/dnc/"+segment(c.User), nil, dncColumns())
 }
 
 type dncAddCmd struct {
@@ -50,7 +50,7 @@ type dncEntry struct {
 
 // Run adds the entry.
 func (c dncAddCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
-	return f.print(ctx, t, http.MethodPost, "/v1/dnc", nil, dncEntry{User: c.User, Business: c.Business, Reason: c.Reason}, dncColumns())
+	return f.print(ctx, t, http.MethodPost, "/v1/dnc", dncEntry{User: c.User, Business: c.Business, Reason: c.Reason}, dncColumns())
 }
 
 type dncRemoveCmd struct {

@@ -164,5 +164,5 @@ type permissionRequest struct {
 // Run asks the user.
 func (c permissionsRequestCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) error {
 	in := permissionRequest{Template: c.Template, Language: c.Language, Params: c.Param, Text: c.Text, Purpose: c.Purpose}
-	return f.print(ctx, t, http.MethodPost, c.path("/requests"), nil, in, requestColumns())
+	return f.print(ctx, t, http.MethodPost, c.path("/requests"), in, requestColumns())
 }
