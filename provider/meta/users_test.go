@@ -89,6 +89,7 @@ func TestDecodeUnreadableUserChanges(t *testing.T) {
 		require.Empty(t, got.Facts, tc.replacement)
 		require.Equal(t, []string{tc.unknown}, got.Unknown)
 	}
+	require.Zero(t, decode(t, edit(t, "users/user_id_update.json", newBSUID, userBSUID)), "the same id is no change")
 	// A stop is never lost to an unreadable time.
 	got := decode(t, edit(t, "users/preference_stop.json", `"timestamp": 1767168000`, `"timestamp": "now"`))
 	require.Equal(t, arrival(), got.Facts[0].At)
