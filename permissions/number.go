@@ -93,20 +93,33 @@ func compareNotices(a, b *Notice) int {
 	return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.strictness(), b.strictness()), strings.Compare(a.ID, b.ID))
 }
 
-// strictness ranks notices of one aspect at one instant.
+// strictness ranks notices of one aspect at one instant: what bars calling longer
+// is stricter.
 func (n *Notice) strictness() int64 {
-	bars := func(r NumberRestriction) bool { return r.Type == RestrictedBusinessInitiated }
-	switch {
-	case n.Kind == Restriction || n.Kind == Unable:
-		if n.Until.IsZero() {
-			return math.MaxInt64
+	switch n.Kind {
+	case Restriction, Unable:
+		return endOf(n.Until)
+	case RestrictionsRead:
+		for _, r := range n.Restrictions {
+			if r.Type == RestrictedBusinessInitiated {
+				return endOf(r.Until)
+			}
 		}
-		return n.Until.UnixMilli()
-	case n.Calling == callingDisabled, n.Event == flagged, slices.ContainsFunc(n.Restrictions, bars),
-		n.Kind == TemplateStatus && slices.Contains(unusable(), n.Status):
-		return 1
+	case Settings, Quality, TemplateStatus:
+		if n.Calling == callingDisabled || n.Event == flagged || slices.Contains(unusable(), n.Status) {
+			return 1
+		}
+	default:
 	}
 	return 0
+}
+
+// endOf ranks the end of a restriction, none behind all others.
+func endOf(until time.Time) int64 {
+	if until.IsZero() {
+		return math.MaxInt64
+	}
+	return until.UnixMilli()
 }
 
 // foldNumber finds the last word on every aspect.
@@ -130,9 +143,13 @@ func (f *number) restrictions(now time.Time) []NumberRestriction {
 	out := []NumberRestriction{}
 	read := f.last[aspectRestrictions]
 	add := func(r NumberRestriction) {
-		known := slices.ContainsFunc(out, func(o NumberRestriction) bool { return o.Type == r.Type })
-		if !known && (r.Until.IsZero() || now.Before(r.Until)) {
+		i := slices.IndexFunc(out, func(o NumberRestriction) bool { return o.Type == r.Type })
+		switch {
+		case !r.Until.IsZero() && !now.Before(r.Until):
+		case i < 0:
 			out = append(out, r)
+		case !out[i].Until.IsZero() && (r.Until.IsZero() || r.Until.After(out[i].Until)):
+			out[i] = r
 		}
 	}
 	said := make(map[string]time.Time)
