@@ -87,6 +87,20 @@ func TestGrantByTwoPersons(t *testing.T) {
 	require.Contains(t, w.metrics(), "callctl_approvals_pending 0\n")
 }
 
+// A client that sends a grant again after a lost answer has proposed it once.
+func TestGrantIsProposedOnce(t *testing.T) {
+	w := newWorld(t)
+	ask := map[string]any{"reason": "signed form", "expiresAt": time.Now().Add(12 * time.Hour).UTC().Format(time.RFC3339)}
+	first := w.as("write", http.MethodPost, otherPath+"/grants", ask, "Idempotency-Key", "k1")
+	again := w.as("write", http.MethodPost, otherPath+"/grants", ask, "Idempotency-Key", "k1")
+	require.Equal(t, http.StatusAccepted, again.status, "%s", again.body)
+	require.Equal(t, string(first.body), string(again.body))
+	require.Equal(t, first.header.Get("Location"), again.header.Get("Location"))
+	var l struct{ Items []any }
+	w.as("read", http.MethodGet, "/v1/approvals", nil).into(t, &l)
+	require.Len(t, l.Items, 1)
+}
+
 func TestRejectedGrantChangesNothing(t *testing.T) {
 	w := newWorld(t, second)
 	ask := map[string]any{"reason": "signed form", "expiresAt": time.Now().Add(12 * time.Hour).UTC().Format(time.RFC3339), "evidence": "ticket 4711"}

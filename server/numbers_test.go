@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/geo"
 	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/server"
@@ -109,6 +110,44 @@ func TestNoticeRepeats(t *testing.T) {
 	require.Len(t, l.Items, 1)
 }
 
+// picky is a ledger that refuses notices of one kind.
+type picky struct {
+	*permissions.Ledger
+
+	kind permissions.NoticeKind
+}
+
+func (p picky) RecordNotices(ctx context.Context, tx *audit.Tx, notices ...permissions.Notice) (int, error) {
+	for _, n := range notices {
+		if n.Kind == p.kind {
+			return 0, errPoison
+		}
+	}
+	return p.Ledger.RecordNotices(ctx, tx, notices...)
+}
+
+// A notice that the ledger refuses costs neither the facts nor the notices beside
+// it, and the delivery is kept.
+func TestNoticeQuarantine(t *testing.T) {
+	w := newWorld(t, func(c *server.Config) {
+		c.Ledger = picky{c.Ledger.(*permissions.Ledger), permissions.Violation} //nolint:forcetypeassert // newWorld put it there
+	})
+	body := fmt.Appendf(nil, `{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[
+{"field":"account_update","value":{"phone_number":%q,"event":"ACCOUNT_VIOLATION","violation_info":{"violation_type":"LOW_BUSINESS_INITIATED_CALLING_QUALITY"}}},
+{"field":"account_update","value":{"phone_number":%q,"event":"ACCOUNT_RESTRICTION","restriction_info":[{"restriction_type":"RESTRICTED_BUSINESS_INITIATED_CALLING","expiration":%d}]}},
+{"field":"messages","value":%s}]}]}`,
+		business[1:], business[1:], time.Now().Add(time.Hour).Unix(), value(phoneNumberID, reply("wamid.G1", "accept")))
+	require.Equal(t, http.StatusOK, w.post(body).status)
+	d := w.only("quarantined")
+	require.Equal(t, string(body), d.Body)
+	require.Contains(t, d.Problem, "notice 0 (violation)")
+	require.Equal(t, "temporary", w.as("read", http.MethodGet, pairPath, nil).json(t)["status"])
+	var l struct{ Items []struct{ Kind string } }
+	w.as("read", http.MethodGet, numberPath+"/notices", nil).into(t, &l)
+	require.Len(t, l.Items, 1)
+	require.Equal(t, "restriction", l.Items[0].Kind)
+}
+
 // A paused template stops the request that names it, and says why.
 func TestRequestOfAPausedTemplate(t *testing.T) {
 	w := newWorld(t)
@@ -121,6 +160,9 @@ func TestRequestOfAPausedTemplate(t *testing.T) {
 	require.Contains(t, string(r.body), "PAUSED")
 	require.Contains(t, p, "decision")
 	require.Zero(t, w.graph.sent())
+	shown, _ := w.as("read", http.MethodGet, pairPath, nil).json(t)["actions"].([]any)
+	require.Len(t, shown, 2)
+	require.Equal(t, "template_unusable", shown[0].(map[string]any)["reason"], "asked with the account's own template") //nolint:forcetypeassert // fails the test
 	ask := map[string]any{"business": business, "user": customer, "action": "send_call_permission_request", "template": "call_permission/en"}
 	require.Equal(t, "template_unusable", w.as("read", http.MethodPost, "/v1/decisions", ask).json(t)["reason"])
 	require.Equal(t, http.StatusAccepted, w.as("write", http.MethodPost, pairPath+"/requests", map[string]any{"template": "another"}).status)

@@ -22,7 +22,12 @@ type Permission struct {
 	Grant             string             `json:"grant,omitempty" doc:"Event id of the grant"`
 	GrantAuth         permissions.Auth   `json:"grantAuth,omitempty" doc:"How the grant was authenticated"`
 	Verified          bool               `json:"verified" doc:"The grant was signed, or read back from the provider"`
+	Doubted           bool               `json:"doubted,omitempty" doc:"The provider refused a call on the grant and has not confirmed it since"`
+	ReadAt            time.Time          `json:"readAt,omitzero" doc:"When the provider was last asked"`
 	DoNotCall         bool               `json:"doNotCall"`
+	MessagesStopped   bool               `json:"messagesStopped,omitempty" doc:"The user wants no messages, or no marketing"`
+	Unanswered        int                `json:"unanswered,omitempty" doc:"Calls in a row that the user did not answer or declined"`
+	Zone              string             `json:"zone,omitempty" doc:"The user's own time zone (IANA), when given"`
 	RequestedAt       time.Time          `json:"requestedAt,omitzero" doc:"The last request"`
 	Epoch             int64              `json:"epoch" doc:"How many facts narrowed permission so far"`
 	UpdatedAt         time.Time          `json:"updatedAt,omitzero"`
@@ -34,7 +39,8 @@ type PermittedAction struct {
 	Name       permissions.Action `json:"name" enum:"start_call,send_call_permission_request"`
 	CanPerform bool               `json:"canPerform"`
 	Reason     permissions.Reason `json:"reason,omitempty" doc:"Why not"`
-	RetryAfter time.Time          `json:"retryAfter,omitzero" doc:"The earliest time at which the answer could change"`
+	RetryAfter time.Time          `json:"retryAfter,omitzero" doc:"When not: the earliest time at which it would be, with no new fact"`
+	Until      time.Time          `json:"until,omitzero" doc:"When it is: the earliest time at which it would not be, with no new fact"`
 	Limits     []Limit            `json:"limits,omitempty"`
 }
 
@@ -129,7 +135,8 @@ func (s *Server) showPermission(ctx context.Context, p permissions.Permission) (
 	out := Permission{
 		Business: p.Pair.Business, User: p.Pair.User, Status: p.Status,
 		ExpiresAt: utc(p.Expires), ProviderExpiresAt: utc(p.ProviderEx), GrantedAt: utc(p.GrantedAt),
-		Grant: p.Grant, GrantAuth: p.GrantAuth, Verified: p.Verified, DoNotCall: p.DoNotCall,
+		Grant: p.Grant, GrantAuth: p.GrantAuth, Verified: p.Verified, Doubted: p.Doubted, ReadAt: utc(p.ReadAt),
+		DoNotCall: p.DoNotCall, MessagesStopped: p.MessagesStopped, Unanswered: p.Unanswered, Zone: p.Zone,
 		RequestedAt: utc(p.Requested), Epoch: p.Epoch, UpdatedAt: utc(p.UpdatedAt),
 	}
 	if out.Status == "" {
@@ -139,7 +146,11 @@ func (s *Server) showPermission(ctx context.Context, p permissions.Permission) (
 		out.Reason = p.Reason
 	}
 	for _, action := range []permissions.Action{permissions.RequestPermission, permissions.StartCall} {
-		d, err := s.cfg.Ledger.Check(ctx, permissions.Query{Pair: p.Pair, Action: action})
+		q := permissions.Query{Pair: p.Pair, Action: action}
+		if a, ok := s.accountOf(p.Pair.Business); ok && action == permissions.RequestPermission && a.Template.Name != "" {
+			q.Template = a.Template.Name + "/" + a.Template.Language // what a request would send
+		}
+		d, err := s.cfg.Ledger.Check(ctx, q)
 		if err != nil {
 			return Permission{}, err
 		}
@@ -149,7 +160,7 @@ func (s *Server) showPermission(ctx context.Context, p permissions.Permission) (
 }
 
 func showAction(name permissions.Action, d permissions.Decision) PermittedAction {
-	a := PermittedAction{Name: name, CanPerform: d.Allow, Limits: limits(d.Rules)}
+	a := PermittedAction{Name: name, CanPerform: d.Allow, Until: utc(d.Until), Limits: limits(d.Rules)}
 	if !d.Allow {
 		a.Reason, a.RetryAfter = d.Reason, utc(d.RetryAfter)
 	}
