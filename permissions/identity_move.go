@@ -71,47 +71,62 @@ func (l *Ledger) release(ctx context.Context, tx *audit.Tx, r *recording, u User
 }
 
 // handOver gives what was said of a number after its user left it, and was recorded
-// before that was known, to whoever has it now.
+// before that was known, to whoever has it now; and the BSUIDs that were seen with
+// nothing else.
 func (l *Ledger) handOver(ctx context.Context, tx *audit.Tx, r *recording, line, next string) error {
-	rows, err := l.lineEvents(ctx, tx, r, line)
-	if err != nil || len(rows) == 0 {
+	all, err := scanEvents(ctx, tx, selectSubjectEvents, r.subject)
+	if err != nil {
 		return err
 	}
-	for _, e := range rows {
+	var going []Recorded
+	staying := make(map[string]bool) // holders
+	for _, e := range all {
+		if e.Line == line && e.At.After(r.At) && e.Kind != IDChanged {
+			going = append(going, e)
+		} else {
+			staying[e.Holder] = true
+		}
+	}
+	staying[r.Holder] = true
+	for _, e := range going {
 		if _, err := tx.ExecContext(ctx, moveEvent, next, e.AuditIndex); err != nil {
 			return fmt.Errorf("move event: %w", err)
 		}
+		if staying[e.Holder] || e.Holder == "" {
+			continue
+		}
+		if _, err := tx.ExecContext(ctx, moveAlias, next, e.Holder); err != nil {
+			return fmt.Errorf("move alias: %w", err)
+		}
 	}
-	for _, e := range rows {
+	if len(going) == 0 {
+		return nil
+	}
+	return l.settleNext(ctx, tx, r, going, line, next)
+}
+
+// settleNext projects what was handed over.
+func (l *Ledger) settleNext(ctx context.Context, tx *audit.Tx, r *recording, going []Recorded, line, next string) error {
+	_, err := tx.ExecContext(ctx, moveLineSightings, next, r.subject, line, r.At.UnixMilli())
+	if err != nil {
+		return fmt.Errorf("move sightings: %w", err)
+	}
+	for _, e := range going {
+		if e.Pair.Business == "" {
+			continue
+		}
 		events, err := l.pairEvents(ctx, tx, next, e.Pair.Business)
 		if err != nil {
 			return err
 		}
-		if e.Pair.Business != "" {
-			if err := l.project(ctx, tx, next, e.Pair.Business, fold(events)); err != nil {
-				return err
-			}
+		if err := l.project(ctx, tx, next, e.Pair.Business, fold(events)); err != nil {
+			return err
 		}
 	}
 	if err := l.refreshDoNotCall(ctx, tx, next); err != nil {
 		return err
 	}
 	return l.refreshDoNotCall(ctx, tx, r.subject)
-}
-
-// lineEvents are the events of the user's that came by a line after they left it.
-func (l *Ledger) lineEvents(ctx context.Context, q querier, r *recording, line string) ([]Recorded, error) {
-	all, err := scanEvents(ctx, q, selectSubjectEvents, r.subject)
-	if err != nil {
-		return nil, err
-	}
-	var out []Recorded
-	for _, e := range all {
-		if e.Line == line && e.At.After(r.At) && e.Kind != IDChanged && e.Auth != AuthOperator {
-			out = append(out, e)
-		}
-	}
-	return out, nil
 }
 
 // repeatFor records an opt-out for a further subject, with the reach that it has.

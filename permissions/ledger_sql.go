@@ -22,7 +22,9 @@ const (
 		ON CONFLICT (subject, business, line, holder) DO UPDATE SET
 			first_ms = CASE WHEN excluded.first_ms < sightings.first_ms THEN excluded.first_ms ELSE sightings.first_ms END,
 			last_ms = CASE WHEN excluded.last_ms > sightings.last_ms THEN excluded.last_ms ELSE sightings.last_ms END`
-	moveSightings = `INSERT INTO sightings (subject, business, line, holder, first_ms, last_ms)
+	moveAlias         = `UPDATE aliases SET subject = ? WHERE token = ?`
+	moveLineSightings = `UPDATE sightings SET subject = ? WHERE subject = ? AND line = ? AND first_ms > ?`
+	moveSightings     = `INSERT INTO sightings (subject, business, line, holder, first_ms, last_ms)
 		SELECT ?, business, line, holder, first_ms, last_ms FROM sightings WHERE subject = ?
 		ON CONFLICT (subject, business, line, holder) DO UPDATE SET
 			first_ms = CASE WHEN excluded.first_ms < sightings.first_ms THEN excluded.first_ms ELSE sightings.first_ms END,
