@@ -89,7 +89,7 @@ func (c caller) changes(t *testing.T) {
 	require.Regexp(t, `(?m)^reason +permission_revoked$`, out)
 	require.Regexp(t, `(?m)^rule pack +8x8-strict@`, out)
 	require.Regexp(t, `(?m)^time zones +20`, out)
-	require.Regexp(t, `(?m)^RULE +ALLOWS +REASON +ALLOWS FROM +INPUTS +SOURCE$`, out)
+	require.Regexp(t, `(?m)^RULE +ALLOWS +REASON +ALLOWS FROM +ALLOWS UNTIL +INPUTS +SOURCE$`, out)
 	require.Regexp(t, `(?m)^quiet_hours +`, out)
 	out, _ = c.run(exitDone, "permissions", "events", commandsStrict, user, "-o", "table", "--limit", "1")
 	require.Equal(t, 2, strings.Count(out, "\n"), out)

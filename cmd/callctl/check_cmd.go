@@ -46,7 +46,7 @@ func decisionColumns() []column {
 
 func ruleColumns() []column {
 	return []column{
-		{"rule", "name"}, {"allows", "allow"}, {"reason", "reason"}, {"allows from", "retryAt"}, {"inputs", "inputs"}, {"source", "source"},
+		{"rule", "name"}, {"allows", "allow"}, {"reason", "reason"}, {"allows from", "retryAt"}, {"allows until", "until"}, {"inputs", "inputs"}, {"source", "source"},
 	}
 }
 

@@ -60,6 +60,7 @@ func actionColumns() []column {
 		{"possible now", "canPerform"},
 		{"reason", "reason"},
 		{"possible from", "retryAfter"},
+		{"possible until", "until"},
 		{"limits", "limits"},
 	}
 }
