@@ -7,6 +7,7 @@ const (
 	mexico    = len("+525512345678")
 	argentina = len("+541158749895")
 	brazil    = len("+551187654321")
+	west      = len("+22545123456") // Côte d'Ivoire and Benin, before they had ten digits
 )
 
 // Forms are all forms in which WhatsApp and numbering plans write one subscriber.
@@ -25,11 +26,18 @@ const (
 //     24, 27 and 28, where ids have nine, but not by a rule that holds for each
 //     account. The eight digits of a mobile begin with 6 to 9; with 2 to 5 they are a
 //     fixed line, which has no ninth digit.
+//   - Côte d'Ivoire: mobiles with and without the operator's 01, 05 or 07, which was put
+//     before the eight digits on 2021-01-31. Which one it was, the second of the eight
+//     tells (0 to 3, 4 to 6, 7 to 9). WhatsApp kept the ids of older accounts, and
+//     libphonenumber takes them for too short.
+//   - Benin: with and without the 01 that was put before all numbers on 2024-11-30.
 //
 // Sources: Zoko, "Inconsistencies for mobile numbers and their WhatsApp IDs in
 // Brazil and Mexico" (zoko.io/learning-article/whatsapp-id-brazil-mexico); Green API,
 // "Features of sending and receiving messages from different countries"
 // (green-api.com/en/docs/faq); github.com/wwebjs/whatsapp-web.js, issue 596;
+// github.com/devlikeapro/waha, issue 1894 (Côte d'Ivoire); the plan of ARTCI in
+// github.com/aurellemeless/cipnn; fr.allafrica.com/stories/202411300249.html (Benin);
 // google/libphonenumber, metadata of AR, BR and MX.
 func Forms(n E164) []E164 {
 	if other := otherForm(n); other != "" {
@@ -47,6 +55,8 @@ func otherForm(n E164) E164 {
 		return otherAR(string(n))
 	case strings.HasPrefix(string(n), "+55"):
 		return otherBR(string(n))
+	case strings.HasPrefix(string(n), "+225"), strings.HasPrefix(string(n), "+229"):
+		return otherWest(n)
 	}
 	return ""
 }
@@ -82,14 +92,48 @@ func otherBR(s string) E164 {
 	return ""
 }
 
+// otherWest drops the two digits of Côte d'Ivoire and Benin if adding them gives
+// the number back, or adds them.
+func otherWest(n E164) E164 {
+	if plan := planForm(n); plan != n {
+		return plan
+	}
+	if len(n) == west+2 {
+		if old := n[:4] + n[6:]; planForm(old) == n {
+			return old
+		}
+	}
+	return ""
+}
+
 // planForm is the form of a number that its country's plan knows today: without
-// the 1 that Mexican mobiles had.
+// the 1 that Mexican mobiles had, and with the two digits that numbers of Côte
+// d'Ivoire and Benin had not.
 func planForm(n E164) E164 {
 	s := string(n)
-	if len(s) == mexico+1 && strings.HasPrefix(s, "+521") && areaMX(s[4]) {
+	switch {
+	case len(s) == mexico+1 && strings.HasPrefix(s, "+521") && areaMX(s[4]):
 		return E164("+52" + s[4:])
+	case len(s) == west && strings.HasPrefix(s, "+225"):
+		return E164(s[:4] + operatorCI(s[4], s[5]) + s[4:])
+	case len(s) == west && strings.HasPrefix(s, "+229") && s[4] >= '2':
+		return E164(s[:4] + "01" + s[4:])
 	}
 	return n
+}
+
+// operatorCI is what the operator of a mobile of Côte d'Ivoire put before its eight
+// digits, by the first two of them; "" when these are no mobile's.
+func operatorCI(first, second byte) string {
+	switch {
+	case first >= '1' && first <= '3', first == '0' && second == '0':
+		return ""
+	case second <= '3':
+		return "01"
+	case second <= '6':
+		return "05"
+	}
+	return "07"
 }
 
 // areaMX says whether a Mexican area code can begin with the digit.

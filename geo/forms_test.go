@@ -19,6 +19,10 @@ func TestForms(t *testing.T) {
 		{"+556196883193", "+5561996883193"},
 		{"+559281723241", "+5592981723241"},
 		{"+551178123456", "+5511978123456"},
+		{"+22501234567", "+2250101234567"},
+		{"+22545123456", "+2250545123456"},
+		{"+22507123456", "+2250707123456"},
+		{"+22978123456", "+2290178123456"},
 	} {
 		require.Equal(t, []E164{tc.a, tc.b}, Forms(tc.a))
 		require.Equal(t, []E164{tc.b, tc.a}, Forms(tc.b))
@@ -31,6 +35,9 @@ func TestForms(t *testing.T) {
 		"+5491158749",    // too short for Argentina
 		"+5549988",       // too short for Brazil
 		"+34911234567", "+5731212345678",
+		"+2250145123456", // an Ivorian number of after 2021: the eight digits alone are another operator's
+		"+2252720123456", // a fixed line
+		"+2299778123456", // no 01 before it
 	} {
 		require.Equal(t, []E164{alone}, Forms(alone))
 	}
@@ -49,6 +56,9 @@ func TestParseKeepsTheFormsOfWhatsApp(t *testing.T) {
 		"5511987654321":    "+5511987654321",
 		"551187654321":     "+551187654321",
 		"+55011987654321":  "+5511987654321", // a trunk prefix that does not belong there
+		"22545123456":      "+22545123456",
+		"22520123456":      "", // a fixed line, eight digits
+		"22978123456":      "+22978123456",
 		"+5210512345678":   "",
 		"+5211512345678":   "",
 		"+52044551234567":  "",
@@ -67,10 +77,12 @@ func TestParseKeepsTheFormsOfWhatsApp(t *testing.T) {
 	require.Equal(t, "MX", r.Region("+5215512345678"))
 	require.Equal(t, "AR", r.Region("+541158749895"))
 	require.Equal(t, "BR", r.Region("+551187654321"))
+	require.Equal(t, "CI", r.Region("+22545123456"))
+	require.Equal(t, "BJ", r.Region("+22978123456"))
 }
 
 func FuzzForms(f *testing.F) {
-	for _, s := range []string{"+525512345678", "+5215512345678", "+541158749895", "+54264154472542", "+5511987654321", "+551187654321", "+6591234567", "+549"} {
+	for _, s := range []string{"+525512345678", "+5215512345678", "+541158749895", "+54264154472542", "+5511987654321", "+551187654321", "+6591234567", "+549", "22545123456", "+2250145123456", "+22978123456"} {
 		f.Add(s)
 	}
 	r := load(f)
