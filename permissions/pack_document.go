@@ -90,7 +90,7 @@ func readTree(dec *json.Decoder, at string, depth int) (any, error) {
 	if depth == 0 {
 		return nil, fmt.Errorf("%s: %w", at, errNesting)
 	}
-	var list []any
+	list := []any{}
 	object := make(map[string]any)
 	for dec.More() {
 		if delim == '[' {
