@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/server"
 	"github.com/callctl/callctl/sipbridge"
 )
@@ -252,6 +254,15 @@ func TestCalls(t *testing.T) {
 	require.Equal(t, "permission_expired", r.json(t)["reason"])
 	require.NotEmpty(t, r.header.Get("Retry-After"))
 	require.NotEmpty(t, r.json(t)["retryAfter"])
+
+	w.bridge.err = fmt.Errorf("originate: %w", &permissions.Refusal{Decision: permissions.Decision{
+		ID: "d1", Reason: permissions.QuietHours, RetryAfter: time.Now().Add(time.Hour), Rules: []permissions.Rule{{Name: "quiet_hours"}},
+	}})
+	r = w.as("write", http.MethodPost, "/v1/calls", ask)
+	require.Equal(t, http.StatusForbidden, r.status)
+	require.Equal(t, "quiet_hours", r.json(t)["reason"])
+	require.Equal(t, "d1", r.json(t)["decisionId"])
+	require.Contains(t, r.json(t), "decision")
 
 	w.bridge.live = []sipbridge.LiveCall{{ID: "c1", State: "bridged", Direction: sipbridge.BusinessInitiated, User: customer, Business: business, StartedAt: time.Now()}}
 	w.bridge.cdrs = []sipbridge.CDR{{ID: "c0", Direction: sipbridge.UserInitiated, User: customer, Business: business, Disposition: "ANSWERED", DecisionIndex: -1, AuditIndex: 7}}

@@ -147,8 +147,12 @@ func (s *Server) placeCall(ctx context.Context, in *callInput) (*placedOutput, e
 	return &placedOutput{Location: "/v1/calls/" + url.PathEscape(id), Body: PlacedCall{ID: id}}, nil
 }
 
-// gateSaid turns the gate's refusal into 403 and leaves other errors alone.
+// gateSaid turns the gate's refusal into 403, with the whole decision where it is
+// the ledger's, and leaves other errors alone.
 func gateSaid(err error) error {
+	if decided, ok := errors.AsType[*permissions.Refusal](err); ok {
+		return refused(decided.Decision)
+	}
 	var r sipbridge.Refusal
 	if !errors.As(err, &r) {
 		return err
