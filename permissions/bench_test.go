@@ -3,6 +3,7 @@ package permissions_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -81,4 +82,63 @@ func BenchmarkConfirm(b *testing.B) {
 		took = append(took, time.Since(began))
 	}
 	quantiles(b, took)
+}
+
+// BenchmarkDecision is a dry run over a database of many users, a random one each
+// time.
+func BenchmarkDecision(b *testing.B) {
+	f := newFixture(b)
+	users := population(b)
+	f.populate(b, users, f.clock().Add(100*time.Hour))
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 2_000 { // warm
+		f.check(b, citizen(r.IntN(users)))
+	}
+	var took []time.Duration
+	for b.Loop() {
+		p := citizen(r.IntN(users))
+		began := time.Now()
+		d, err := f.Check(b.Context(), permissions.Query{Pair: p})
+		took = append(took, time.Since(began))
+		require.NoError(b, err)
+		require.True(b, d.Allow, d.Reason)
+	}
+	quantiles(b, took)
+	b.ReportMetric(float64(users), "users")
+}
+
+// BenchmarkSweep is the end of all grants of a population at once, while a user opts
+// out now and then.
+func BenchmarkSweep(b *testing.B) {
+	for b.Loop() {
+		f := newFixture(b)
+		users := population(b)
+		f.populate(b, users, f.clock().Add(time.Hour))
+		f.advance(2 * time.Hour)
+		ctx, cancel := context.WithCancel(b.Context())
+		stopped := make(chan []time.Duration)
+		go func() {
+			var took []time.Duration
+			for i := 0; ctx.Err() == nil; i++ {
+				p := permissions.Pair{Business: metaNumber, User: permissions.User(fmt.Sprintf("+659%07d", i))}
+				began := time.Now()
+				_, err := f.Record(context.WithoutCancel(ctx), f.says(fmt.Sprint("stop", i), p, "stop calls"))
+				if err != nil {
+					b.Error(err)
+				}
+				took = append(took, time.Since(began))
+				time.Sleep(10 * time.Millisecond)
+			}
+			stopped <- took
+		}()
+		began := time.Now()
+		s, err := f.Sweep(b.Context())
+		took := time.Since(began)
+		cancel()
+		quantiles(b, <-stopped)
+		require.NoError(b, err)
+		require.Equal(b, users, s.Expired)
+		b.ReportMetric(float64(s.Longest.Microseconds()), "longest-hold-µs")
+		b.ReportMetric(float64(users)/took.Seconds(), "grants/s")
+	}
 }

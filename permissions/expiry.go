@@ -16,8 +16,8 @@ const (
 	sweepTick = 20 * time.Second
 	// sweepBatch is how many pairs one transaction of the sweep takes at most, and
 	// sweepHold how long it goes on taking them: whoever opts out waits for it.
-	sweepBatch = 64
-	sweepHold  = 4 * time.Millisecond
+	sweepBatch = 32
+	sweepHold  = 3 * time.Millisecond
 	// sweepRetry is how long the sweep waits after a failure of the database.
 	sweepRetry = time.Second
 )
@@ -27,7 +27,7 @@ type Swept struct {
 	Expired   int           // grants marked as ended
 	Expiring  int           // grants announced as about to end
 	Projected int           // pairs computed anew, by another version of their rule pack
-	Longest   time.Duration // for which one transaction held the writer
+	Longest   time.Duration // for which one transaction held the writer, until it was durable
 }
 
 // Run sweeps until ctx ends: at start and every 20 s it marks the grants that have
@@ -115,21 +115,23 @@ func (l *Ledger) chunk(ctx context.Context, s *Swept, due func(context.Context, 
 		return 0, 0, err
 	}
 	var done Swept
+	var began time.Time
 	err = l.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
-		began := time.Now()
+		began = time.Now()
 		for _, k := range keys {
 			if err := f(ctx, tx, k, &done); err != nil {
 				return err
 			}
-			if held = time.Since(began); held >= sweepHold {
+			if time.Since(began) >= sweepHold {
 				break
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return 0, held, err
+		return 0, 0, err
 	}
+	held = time.Since(began)
 	s.Expired, s.Expiring, s.Projected = s.Expired+done.Expired, s.Expiring+done.Expiring, s.Projected+done.Projected
 	s.Longest = max(s.Longest, held)
 	return len(keys), held, nil
