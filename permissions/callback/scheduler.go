@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +21,9 @@ const (
 	defaultMaxDials = 32
 	// retryBusy is how long a callback waits for the user's other call to end.
 	retryBusy = 15 * time.Second
+	// retryUnverified is how long it waits for a provider that gave no answer about
+	// its grant. Each dial asks again.
+	retryUnverified = 5 * time.Minute
 	// longestSleep bounds how late a step of the wall clock is noticed.
 	longestSleep = time.Minute
 )
@@ -126,7 +130,8 @@ func (s *Scheduler) complete(c *Callback, now time.Time) error {
 }
 
 // admit asks the gate about the time of the next dial and moves it to where
-// waiting cures a refusal.
+// waiting cures a refusal. Another call to the user, and a grant that the provider
+// has not confirmed yet, are of now: by the time of the dial they may be settled.
 func (s *Scheduler) admit(ctx context.Context, tx *audit.Tx, c *Callback) error {
 	d, err := s.cfg.Ledger.CheckTx(ctx, tx, permissions.Query{
 		Pair: permissions.Pair{Business: c.Business, User: c.User}, Purpose: c.Purpose, At: c.due,
@@ -138,24 +143,48 @@ func (s *Scheduler) admit(ctx context.Context, tx *audit.Tx, c *Callback) error 
 	if !ok {
 		return &permissions.Refusal{Decision: d}
 	}
-	if d.Reason != permissions.AttemptInProgress {
+	if slices.ContainsFunc(d.Rules, func(r permissions.Rule) bool { return !r.Allow && passes(r.Reason) == 0 }) {
 		c.due = at
 	}
 	return nil
 }
 
-// retryAt is when a refused dial may be tried again, ok false when waiting does
-// not help within the window.
-func retryAt(d permissions.Decision, now, notAfter time.Time) (at time.Time, ok bool) {
-	switch {
-	case !d.RetryAfter.IsZero():
-		at = d.RetryAfter
-	case d.OnlyRefusedFor(permissions.AttemptInProgress):
-		at = now.Add(retryBusy)
+// passes is how long a dial waits for what ends at a time that no rule knows,
+// zero for every other refusal: the user's other call, and the provider's answer
+// about a grant that is read back before each dial.
+func passes(r permissions.Reason) time.Duration {
+	switch r {
+	case permissions.AttemptInProgress:
+		return retryBusy
+	case permissions.PermissionUnverified:
+		return retryUnverified
 	default:
-		return at, false
+		return 0
 	}
-	return at, at.Before(notAfter)
+}
+
+// retryAt is when a refused dial may be tried again, ok false when waiting does
+// not help within the window: the time that the decision names, or when something
+// passing is among what refused, the last of the times that the rules name and of
+// the waits for it.
+func retryAt(d permissions.Decision, now, notAfter time.Time) (at time.Time, ok bool) {
+	if !d.RetryAfter.IsZero() {
+		return d.RetryAfter, d.RetryAfter.Before(notAfter)
+	}
+	for _, r := range d.Rules {
+		turn := r.RetryAt
+		if wait := passes(r.Reason); wait > 0 {
+			turn = now.Add(wait)
+		}
+		switch {
+		case r.Allow:
+		case turn.IsZero():
+			return time.Time{}, false
+		case turn.After(at):
+			at = turn
+		}
+	}
+	return at, at.After(now) && at.Before(notAfter)
 }
 
 // Get returns one callback or ErrNotFound.
@@ -207,25 +236,32 @@ func (s *Scheduler) Cancel(ctx context.Context, id, actor string) (Callback, err
 }
 
 // CancelUser cancels every pending callback that a revocation bars, in tx, and
-// returns how many there were: those of its pair, and those of all businesses
-// when the user opted out. A callback that is dialling is left to its call.
+// returns how many there were: those of its pair; those of all businesses when the
+// user opted out of everything; and of an opt-out from calls of one purpose those
+// of that purpose and those whose purpose nobody named. A callback that is dialling
+// is left to its call.
 func (s *Scheduler) CancelUser(ctx context.Context, tx *audit.Tx, r permissions.Revocation) (int, error) {
 	business := string(r.Pair.Business)
-	if r.DoNotCall {
+	if r.DoNotCall && (r.Scope == permissions.ScopeAll || r.Scope == "") {
 		business = ""
 	}
 	found, err := list(ctx, tx, selectOfUser, business, business, r.Subject)
 	if err != nil {
 		return 0, err
 	}
+	n := 0
 	for _, c := range found {
+		if r.Scope == permissions.ScopePurpose && r.Purpose != "" && c.Purpose != "" && c.Purpose != r.Purpose {
+			continue
+		}
 		c.State, c.Reason = Cancelled, r.Reason
 		if err := s.move(ctx, tx, &c, Pending, cause{event: r.Event}); err != nil {
-			return 0, err
+			return n, err
 		}
+		n++
 	}
-	if len(found) > 0 {
+	if n > 0 {
 		tx.OnCommit(s.changed)
 	}
-	return len(found), nil
+	return n, nil
 }
