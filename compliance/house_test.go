@@ -49,17 +49,29 @@ type house struct {
 func newHouse(tb testing.TB) *house {
 	tb.Helper()
 	h := &house{dir: tb.TempDir(), now: time.Date(2026, 11, 22, 18, 0, 0, 0, time.UTC)}
+	h.open(tb, h.tick, &countingRand{})
+	h.exporter = h.newExporter(tb)
+	return h
+}
+
+// openHouse is a house in a directory that may hold one, with a real clock.
+func openHouse(tb testing.TB, dir string, now func() time.Time) *house {
+	tb.Helper()
+	h := &house{dir: dir, now: now()}
+	h.open(tb, now, nil)
+	return h
+}
+
+func (h *house) open(tb testing.TB, now func() time.Time, rand io.Reader) {
+	tb.Helper()
 	var err error
 	h.db, err = migrations.Open(tb.Context(), filepath.Join(h.dir, "callctl.db"))
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = h.db.Close() })
 	h.log, err = audit.New(tb.Context(), audit.Config{
-		Write: h.db.Write, Read: h.db.Read, Dir: filepath.Join(h.dir, "audit"), Origin: "callctl/test", Now: h.tick,
-		Rand: &countingRand{},
+		Write: h.db.Write, Read: h.db.Read, Dir: filepath.Join(h.dir, "audit"), Origin: "callctl/test", Now: now, Rand: rand,
 	})
 	require.NoError(tb, err)
-	h.exporter = h.newExporter(tb)
-	return h
 }
 
 func (h *house) newExporter(tb testing.TB) *Exporter {

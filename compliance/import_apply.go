@@ -11,9 +11,14 @@ import (
 	"github.com/callctl/callctl/compliance/audit"
 )
 
-// applySlice is how long a transaction adds entries before it makes room for an
-// opt-out that waits; the row that is under way then is finished.
-const applySlice = 5 * time.Millisecond
+// A transaction adds entries for applySlice, and applyMost at most; the row that is
+// under way then is finished. Then nothing is done for a moment: a list is never
+// urgent, an opt-out or a dial that comes meanwhile should find the writer free.
+const (
+	applySlice  = 5 * time.Millisecond
+	applyMost   = 64
+	applyPauses = 3 * time.Millisecond
+)
 
 // work is an import that is being applied.
 type work struct {
@@ -53,6 +58,9 @@ func (i *Importer) apply(ctx context.Context, id string) error {
 			if err := i.applySome(ctx, w); err != nil {
 				return err
 			}
+			if err := pause(ctx, applyPauses); err != nil {
+				return err
+			}
 		}
 	}
 }
@@ -89,7 +97,7 @@ func (i *Importer) applySome(ctx context.Context, w *work) error {
 	err := i.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
 		done = w.done
 		added, already := 0, 0
-		for began := i.cfg.Now(); done < len(w.rows); done++ {
+		for began := i.cfg.Now(); done < min(len(w.rows), w.done+applyMost); done++ {
 			if done > w.done && i.cfg.Now().Sub(began) >= applySlice {
 				break
 			}
@@ -151,4 +159,16 @@ func (i *Importer) finish(ctx context.Context, w *work) error {
 	}
 	i.cfg.Logger.Info("do-not-call list applied", "import", w.id, "added", *e.Added, "already", *e.Already)
 	return nil
+}
+
+// pause waits, or fails when ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

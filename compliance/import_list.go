@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -27,6 +28,9 @@ const (
 	maxRecord = 16 << 10 // bytes of one row
 	maxCell   = 1 << 10  // bytes of one cell
 )
+
+// bounds are how many rows and bytes a list may have.
+type bounds struct{ rows, size int }
 
 // The columns of a list.
 const (
@@ -57,6 +61,7 @@ type list struct {
 	columns map[string]int
 	width   int
 	line    int // of the last row
+	most    int // rows
 	now     time.Time
 	report  *ImportReport
 	reason  bool // lines need none of their own
@@ -96,8 +101,8 @@ func (l *list) fault(line int, column, reason, hint string) {
 
 // openList reads the header. ok is false, with the fault in the report, when the
 // rest cannot be understood.
-func openList(r io.Reader, now time.Time, reason bool, report *ImportReport) (l *list, ok bool, err error) {
-	l = &list{src: &bounded{r: r, record: maxRecord, file: MaxImportSize}, now: now, report: report, reason: reason}
+func openList(r io.Reader, b bounds, now time.Time, reason bool, report *ImportReport) (l *list, ok bool, err error) {
+	l = &list{src: &bounded{r: r, record: maxRecord, file: b.size}, most: b.rows, now: now, report: report, reason: reason}
 	buffered := bufio.NewReaderSize(l.src, maxRecord/4)
 	start, err := buffered.Peek(maxRecord / 8)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -155,7 +160,7 @@ func (l *list) header(cells []string) bool {
 		switch {
 		case !slices.Contains(known, name):
 			// The name is not repeated: without a header it is a number.
-			l.fault(line, fmt.Sprintf("%d", i+1), "column_unknown", "the columns are user, reason, since and scope; leave others out")
+			l.fault(line, strconv.Itoa(i+1), "column_unknown", "the columns are user, reason, since and scope; leave others out")
 		case twice:
 			l.fault(line, name, "column_twice", "each column once")
 		default:
@@ -172,7 +177,7 @@ func (l *list) header(cells []string) bool {
 func (l *list) read() ([]string, error) {
 	l.src.record = maxRecord
 	cells, err := l.csv.Read()
-	if len(cells) > 0 {
+	if err == nil {
 		l.line, _ = l.csv.FieldPos(0)
 	}
 	return cells, err
@@ -194,8 +199,8 @@ func (l *list) next() (r row, ok bool, err error) {
 	if !slices.ContainsFunc(cells, func(c string) bool { return strings.TrimSpace(c) != "" }) {
 		return r, false, nil
 	}
-	if l.report.Rows++; l.report.Rows > MaxImportRows {
-		l.fault(l.line, "", "too_many_rows", fmt.Sprintf("a list has %d rows at most; split it", MaxImportRows))
+	if l.report.Rows++; l.report.Rows > l.most {
+		l.fault(l.line, "", "too_many_rows", fmt.Sprintf("a list has %d rows at most; split it", l.most))
 		return r, false, io.EOF
 	}
 	if len(cells) != l.width {
@@ -213,9 +218,9 @@ func (l *list) readFault(err error) (end bool, _ error) {
 	var p *csv.ParseError
 	switch {
 	case errors.As(err, &p):
-		l.line = p.Line
+		l.line = p.StartLine
 		l.report.Rows++
-		l.fault(p.Line, "", "quotes", `a cell with a quote in it stands in quotes, and the quote is doubled: "5"" pipe"`)
+		l.fault(p.StartLine, "", "quotes", `a cell with a quote in it stands in quotes, and the quote is doubled: "5"" pipe"`)
 		return false, nil
 	case errors.Is(err, errRecordLong):
 		l.fault(l.line+1, "", "row_too_long", fmt.Sprintf("a row has %d bytes at most; is a closing quote missing?", maxRecord))

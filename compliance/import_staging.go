@@ -55,7 +55,7 @@ type staging struct {
 // readAll checks every line, and keeps them in the database as long as none has
 // a fault. A dry run keeps nothing and asks the ledger instead.
 func (s *staging) readAll(ctx context.Context, r io.Reader) error {
-	l, ok, err := openList(r, s.importer.cfg.Now(), s.options.Reason != "", s.report)
+	l, ok, err := openList(r, s.importer.bounds, s.importer.cfg.Now(), s.options.Reason != "", s.report)
 	if err != nil || !ok {
 		return err
 	}
@@ -63,7 +63,7 @@ func (s *staging) readAll(ctx context.Context, r io.Reader) error {
 		row, ok, err := l.next()
 		switch {
 		case errors.Is(err, io.EOF):
-			if s.report.Rows == 0 {
+			if s.report.Rows == 0 && s.report.Faults == 0 {
 				l.fault(l.line, "", "no_rows", "there is no line behind the header")
 			}
 			return nil

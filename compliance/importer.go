@@ -71,6 +71,7 @@ type ImporterConfig struct {
 // Importer takes in do-not-call lists. Safe for concurrent use.
 type Importer struct {
 	cfg      ImporterConfig
+	bounds   bounds
 	applying chan struct{} // holds a token while somebody applies
 	wake     chan struct{} // tells Run that there is work left
 
@@ -87,7 +88,7 @@ func NewImporter(cfg ImporterConfig) (*Importer, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Importer{
-		cfg: cfg, applying: make(chan struct{}, 1), wake: make(chan struct{}, 1), reading: map[string]bool{},
+		cfg: cfg, bounds: bounds{rows: MaxImportRows, size: MaxImportSize}, applying: make(chan struct{}, 1), wake: make(chan struct{}, 1), reading: map[string]bool{},
 	}, nil
 }
 
