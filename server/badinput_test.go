@@ -1,0 +1,71 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// permissionReply is Meta's reply with the members given.
+func permissionReply(members string) []byte {
+	return change("messages", value(phoneNumberID, fmt.Sprintf(
+		`{"from":"6591234567","id":"wamid.G1","timestamp":"%d","type":"interactive","interactive":{"type":"call_permission_reply","call_permission_reply":{%s}}}`,
+		time.Now().Unix(), members)))
+}
+
+// What providers write in more than one way is read; what cannot be read grants
+// nothing and is kept for a person to see, never refused for ever.
+func TestForms(t *testing.T) {
+	expires := time.Now().Add(48 * time.Hour).Truncate(time.Second).UTC()
+	const accept = `"response":"accept","response_source":"user_action","is_permanent":false,"expiration_timestamp":`
+	for name, c := range map[string]struct {
+		members string
+		status  string // of the permission
+		expires time.Time
+		state   string // of the delivery
+		problem string
+	}{
+		"seconds":            {accept + fmt.Sprint(expires.Unix()), "temporary", expires, "stored", ""},
+		"seconds as text":    {accept + fmt.Sprintf("%q", fmt.Sprint(expires.Unix())), "temporary", expires, "stored", ""},
+		"milliseconds":       {accept + fmt.Sprint(expires.UnixMilli()), "temporary", expires, "stored", ""},
+		"ISO, two fractions": {accept + fmt.Sprintf("%q", expires.Format("2006-01-02T15:04:05.00Z")), "temporary", expires, "stored", ""},
+		"no expiry":          {`"response":"accept","response_source":"user_action","is_permanent":false`, "temporary", time.Now().Add(168 * time.Hour), "stored", ""},
+		"permanent, but it ends": {
+			`"response":"accept","response_source":"user_action","is_permanent":true,"expiration_timestamp":` + fmt.Sprint(expires.Unix()),
+			"temporary", expires, "stored", "",
+		},
+		"a time in words":   {accept + `"tomorrow"`, "no_permission", time.Time{}, "quarantined", "could not be read: call_permission_reply.expiration_timestamp"},
+		"an unknown answer": {`"response":"maybe","response_source":"user_action"`, "no_permission", time.Time{}, "unknown", ""},
+		"an unknown source": {
+			`"response":"accept","response_source":"telepathy","is_permanent":false,"expiration_timestamp":` + fmt.Sprint(expires.Unix()),
+			"temporary", expires, "unknown", "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			body := permissionReply(c.members)
+			for range 2 { // a repetition is answered alike
+				require.Equal(t, http.StatusOK, w.post(body).status)
+			}
+			var p struct {
+				Status    string
+				ExpiresAt time.Time
+			}
+			w.as("read", http.MethodGet, pairPath, nil).into(t, &p)
+			require.Equal(t, c.status, p.Status)
+			if !c.expires.IsZero() {
+				require.WithinDuration(t, c.expires, p.ExpiresAt, time.Minute)
+			}
+			if c.state == "stored" {
+				require.Equal(t, 1, w.count(`SELECT count(*) FROM webhook_deliveries WHERE state = 'stored' AND raw IS NULL`))
+				return
+			}
+			d := w.only(c.state)
+			require.Equal(t, string(body), d.Body)
+			require.Contains(t, d.Problem, c.problem)
+		})
+	}
+}
