@@ -71,6 +71,7 @@ func TestACallbackIsPlannedIntoTheDay(t *testing.T) {
 				synctest.Wait()
 				require.Equal(t, callback.Completed, h.get(c.ID).State)
 				require.Equal(t, due, h.get(c.ID).UpdatedAt)
+				require.Zero(t, h.count("decision.refused"), "nothing is tried before")
 			})
 		})
 	}
