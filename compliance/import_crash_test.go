@@ -3,6 +3,7 @@ package compliance
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -190,6 +191,7 @@ func TestImportChild(t *testing.T) {
 	d.ledger = d.newLedger(t, nil)
 	d.importer = d.newImporter(t, d.ledger)
 	d.importer.cfg.Now = time.Now // short transactions: many places to die at
+	d.importer.cfg.NewID = rand.Text
 	if d.count(t, "SELECT COUNT(*) FROM imports WHERE state <> 'staging'") == 0 {
 		_, err := d.importer.Import(t.Context(), strings.NewReader(numbers(childRows)), ImportOptions{Actor: "ops", Reason: "x"})
 		require.NoError(t, err)
