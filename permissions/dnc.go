@@ -52,6 +52,9 @@ func (l *Ledger) operator(ctx context.Context, u User, e Event) error {
 	if !u.Valid() {
 		return ErrUser
 	}
+	if e.narrows() {
+		ctx = audit.Ahead(ctx)
+	}
 	return l.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
 		entry, listed, err := doNotCall(ctx, tx, u)
 		switch {

@@ -96,24 +96,16 @@ func orStore(err error) error {
 // drifts are the limits of a business's provider that differ from the rule pack's,
 // as they were read last; never nil.
 func (l *Ledger) drifts(ctx context.Context, q querier, business geo.E164) ([]Drift, error) {
-	rows, err := q.QueryContext(ctx, selectDrifts, string(business))
-	if err != nil {
-		return nil, fmt.Errorf("read drift: %w", err)
-	}
-	out := []Drift{}
-	for rows.Next() {
-		var d Drift
+	out, err := collect(ctx, q, func(rows *sql.Rows) (d Drift, err error) {
 		var since, seen int64
-		if err := rows.Scan(&d.Business, &d.Action, &d.Period, &d.Pack, &d.Ours, &d.Theirs, &since, &seen); err != nil {
-			return nil, errors.Join(fmt.Errorf("read drift: %w", err), rows.Close())
-		}
+		err = rows.Scan(&d.Business, &d.Action, &d.Period, &d.Pack, &d.Ours, &d.Theirs, &since, &seen)
 		d.Since, d.Seen = time.UnixMilli(since).UTC(), time.UnixMilli(seen).UTC()
-		out = append(out, d)
+		return d, err
+	}, selectDrifts, string(business))
+	if err != nil {
+		return nil, err
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return nil, fmt.Errorf("read drift: %w", err)
-	}
-	return out, nil
+	return append([]Drift{}, out...), nil
 }
 
 // limitsOf are the pack's limits on an action, by the provider's name for it.

@@ -46,15 +46,14 @@ func (l *Ledger) Run(ctx context.Context) error {
 			return nil
 		case <-timer.C:
 		}
-		wait = sweepTick
-		if _, err := l.Sweep(ctx); err != nil {
-			switch {
-			case ctx.Err() != nil:
-				return nil
-			case errors.Is(err, audit.ErrFailed):
-				return fmt.Errorf("sweep: %w", err)
-			}
+		_, err := l.Sweep(ctx)
+		switch {
+		case ctx.Err() == nil && errors.Is(err, audit.ErrFailed):
+			return fmt.Errorf("sweep: %w", err)
+		case err != nil:
 			wait = sweepRetry
+		default:
+			wait = sweepTick
 		}
 	}
 }
@@ -226,20 +225,8 @@ func (l *Ledger) renew(ctx context.Context, tx *audit.Tx, k pairKey, s *Swept) e
 
 // pairsOf reads the pairs of a query.
 func pairsOf(ctx context.Context, q querier, query string, args ...any) ([]pairKey, error) {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read permissions: %w", err)
-	}
-	var keys []pairKey
-	for rows.Next() {
-		var k pairKey
-		if err := rows.Scan(&k.business, &k.subject); err != nil {
-			return nil, errors.Join(fmt.Errorf("read permissions: %w", err), rows.Close())
-		}
-		keys = append(keys, k)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return nil, fmt.Errorf("read permissions: %w", err)
-	}
-	return keys, nil
+	return collect(ctx, q, func(rows *sql.Rows) (k pairKey, err error) {
+		err = rows.Scan(&k.business, &k.subject)
+		return k, err
+	}, query, args...)
 }

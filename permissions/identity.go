@@ -149,24 +149,12 @@ func (l *Ledger) leaving(ctx context.Context, tx *audit.Tx, r *recording, known 
 
 // numbersOf are the phone numbers of a subject.
 func numbersOf(ctx context.Context, q querier, subject string) ([]address, error) {
-	rows, err := q.QueryContext(ctx, selectTokens, subject)
-	if err != nil {
-		return nil, fmt.Errorf("read aliases: %w", err)
-	}
-	var out []address
-	for rows.Next() {
+	all, err := collect(ctx, q, func(rows *sql.Rows) (address, error) {
 		a := address{subject: subject}
-		if err := rows.Scan(&a.user, &a.token); err != nil {
-			return nil, errors.Join(fmt.Errorf("read aliases: %w", err), rows.Close())
-		}
-		if _, number := a.user.Number(); number {
-			out = append(out, a)
-		}
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return nil, fmt.Errorf("read aliases: %w", err)
-	}
-	return out, nil
+		err := rows.Scan(&a.user, &a.token)
+		return a, err
+	}, selectTokens, subject)
+	return slices.DeleteFunc(all, func(a address) bool { _, number := a.user.Number(); return !number }), err
 }
 
 // settleSubject makes one subject of those that the addresses belong to.
@@ -195,15 +183,8 @@ func (l *Ledger) adopt(ctx context.Context, tx *audit.Tx, r *recording, known []
 	}
 	for i := range known {
 		a := &known[i]
-		if a.subject == "" {
-			a.token = l.cfg.NewID()
-			if err := l.addAlias(ctx, tx, a.user, r.subject, a.token); err != nil {
-				return err
-			}
-		} else if !a.used {
-			if _, err := tx.ExecContext(ctx, useAlias, string(a.user)); err != nil {
-				return fmt.Errorf("store alias: %w", err)
-			}
+		if err := l.claim(ctx, tx, a, r.subject); err != nil {
+			return err
 		}
 		if _, number := a.user.Number(); number && r.Line == "" {
 			r.Line = a.token
@@ -217,6 +198,20 @@ func (l *Ledger) adopt(ctx context.Context, tx *audit.Tx, r *recording, known []
 	}
 	if r.NewNumber {
 		r.To = r.Line
+	}
+	return nil
+}
+
+// claim notes that an address was used, and by whom when it is new.
+func (l *Ledger) claim(ctx context.Context, tx *audit.Tx, a *address, subject string) error {
+	switch {
+	case a.subject == "":
+		a.token = l.cfg.NewID()
+		return l.addAlias(ctx, tx, a.user, subject, a.token)
+	case !a.used:
+		if _, err := tx.ExecContext(ctx, useAlias, string(a.user)); err != nil {
+			return fmt.Errorf("store alias: %w", err)
+		}
 	}
 	return nil
 }

@@ -298,7 +298,7 @@ func TestNoNumberOutsideTheAliases(t *testing.T) {
 	f.record(t, g, f.says("m", withUser(oldNumber), "stop calls"))
 	f.record(t, f.moved("c", oldNumber, newNumber, bsuidTwo))
 	for _, table := range []string{"permission_events", "sightings", "permissions", "do_not_call", "subjects"} {
-		rows, err := f.db.Read.QueryContext(t.Context(), "SELECT * FROM "+table) //nolint:gosec // a constant list
+		rows, err := f.db.Read.QueryContext(t.Context(), "SELECT * FROM "+table)
 		require.NoError(t, err)
 		columns, err := rows.Columns()
 		require.NoError(t, err)

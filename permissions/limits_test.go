@@ -19,11 +19,11 @@ func (m model) calls() (out []rang) {
 			continue
 		}
 		in := first.Kind == Called || first.Inbound
-		if name := first.CallID + map[bool]string{true: "/in"}[in]; done[name] {
+		name := first.CallID + map[bool]string{true: "/in"}[in]
+		if done[name] {
 			continue
-		} else {
-			done[name] = true
 		}
+		done[name] = true
 		var seen, told Outcome
 		var began, ended, heard time.Time
 		for _, e := range m.events {
@@ -85,7 +85,7 @@ func (m model) limits(o *observed, now time.Time) {
 	for _, e := range m.events {
 		fresh := e.Kind == Requested && now.Sub(e.At) < 168*time.Hour
 		for _, c := range calls {
-			fresh = fresh && !(c.connected && c.began.After(e.At))
+			fresh = fresh && (!c.connected || !c.began.After(e.At))
 		}
 		if fresh {
 			o.Requests++
@@ -97,7 +97,7 @@ func (m model) limits(o *observed, now time.Time) {
 		}
 		inRow := c.ours && c.missed
 		for _, r := range calls {
-			inRow = inRow && !(r.connected && r.ended.After(c.ended))
+			inRow = inRow && (!r.connected || !r.ended.After(c.ended))
 		}
 		if inRow && !m.any(func(g Event) bool { return byUser(g) && !m.passedTo(g) && g.At.After(c.ended) }) {
 			o.Streak++

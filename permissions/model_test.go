@@ -165,25 +165,25 @@ func (m model) passedOn(g Event, of, with func(Event) string) bool {
 	latest := func(of, with func(Event) string, key string) (string, bool) {
 		var name string
 		var at time.Time
-		clear := true
+		certain := true
 		for _, e := range m.events {
 			if !both(e) || of(e) != key {
 				continue
 			}
 			switch {
 			case name == "" || e.At.After(at):
-				name, at, clear = with(e), e.At, true
+				name, at, certain = with(e), e.At, true
 			case e.At.Equal(at) && with(e) != name:
-				clear = false
+				certain = false
 			}
 		}
-		return name, clear
+		return name, certain
 	}
-	now, clear := latest(of, with, of(g))
+	now, certain := latest(of, with, of(g))
 	if now == "" {
 		return false
 	}
-	if back, sure := latest(with, of, now); !clear || !sure || back != of(g) {
+	if back, sure := latest(with, of, now); !certain || !sure || back != of(g) {
 		return true
 	}
 	if with(g) != "" {

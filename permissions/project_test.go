@@ -176,7 +176,7 @@ func checkHistory(t require.TestingT, r *rand.Rand, events []Event, p *pack, now
 	reach := reaching(events, testBrand)
 	want := seen(fold(reach), p, now)
 	if model := modelOf(reach, p, now); model != want {
-		require.Equal(t, model, want, "%s", told(events))
+		require.Equal(t, want, model, "%s", told(events))
 	}
 	for range shuffles {
 		order := slices.Clone(reach)
@@ -280,7 +280,7 @@ func TestEveryOrderOfEight(t *testing.T) {
 	p := testPacks(t).at("meta", testBase)
 	for i, events := range histories {
 		want := seen(fold(events), p, at(10))
-		require.Equal(t, modelOf(events, p, at(10)), want, "history %d", i)
+		require.Equal(t, want, modelOf(events, p, at(10)), "history %d", i)
 		permutations(events, func(order []Event) {
 			if got := seen(fold(order), p, at(10)); got != want {
 				require.Equal(t, want, got, "history %d", i)

@@ -74,7 +74,7 @@ func (e *Event) check() error {
 		return fmt.Errorf("%w: no user", ErrEvent)
 	case e.Pair.Business == "" && needsBusiness(e.Kind):
 		return fmt.Errorf("%w: no business", ErrEvent)
-	case !e.Auth.vouchesFor(e.Kind) && !(e.applied && e.Auth == AuthOperator):
+	case !e.Auth.vouchesFor(e.Kind) && (!e.applied || e.Auth != AuthOperator):
 		return fmt.Errorf("%w: %s is no way to authenticate %s", ErrEvent, strconv.Quote(string(e.Auth)), e.Kind)
 	}
 	return nil

@@ -2,6 +2,7 @@ package permissions
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,29 +32,40 @@ func knownEvents(ctx context.Context, q querier, subject string, business geo.E1
 	return appendSightings(ctx, q, events, subject, business)
 }
 
-// readEvents reads the events of a query in the columns of selectStateEvents.
-func readEvents(ctx context.Context, q querier, query string, args ...any) ([]Event, error) {
+// collect reads all rows of a query.
+func collect[T any](ctx context.Context, q querier, scan func(*sql.Rows) (T, error), query string, args ...any) (out []T, err error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("read events: %w", err)
+		return nil, fmt.Errorf("read ledger: %w", err)
 	}
-	var events []Event
+	defer func() {
+		if err = errors.Join(err, rows.Close()); err != nil {
+			out, err = nil, fmt.Errorf("read ledger: %w", err)
+		}
+	}()
 	for rows.Next() {
-		var e Event
+		row, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, row)
+	}
+	return out, rows.Err()
+}
+
+// readEvents reads the events of a query in the columns of selectStateEvents.
+func readEvents(ctx context.Context, q querier, query string, args ...any) ([]Event, error) {
+	return collect(ctx, q, func(rows *sql.Rows) (e Event, err error) {
 		var index int64
 		var body []byte
 		if err := rows.Scan(&index, &e.Pair.Business, &body); err != nil {
-			return nil, errors.Join(fmt.Errorf("read events: %w", err), rows.Close())
+			return e, err
 		}
 		if err := json.Unmarshal(body, &e); err != nil {
-			return nil, errors.Join(fmt.Errorf("read event %d: %w", index, err), rows.Close())
+			return e, fmt.Errorf("event %d: %w", index, err)
 		}
-		events = append(events, e)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return nil, fmt.Errorf("read events: %w", err)
-	}
-	return events, nil
+		return e, nil
+	}, query, args...)
 }
 
 // sighting is which number was seen with which BSUID in the talk of a pair.
@@ -63,24 +75,12 @@ type sighting struct {
 }
 
 func sightingsOf(ctx context.Context, q querier, subject string, business geo.E164) ([]sighting, error) {
-	rows, err := q.QueryContext(ctx, selectSightings, subject, string(business))
-	if err != nil {
-		return nil, fmt.Errorf("read sightings: %w", err)
-	}
-	var out []sighting
-	for rows.Next() {
-		var s sighting
+	return collect(ctx, q, func(rows *sql.Rows) (s sighting, err error) {
 		var first, last int64
-		if err := rows.Scan(&s.line, &s.holder, &first, &last); err != nil {
-			return nil, errors.Join(fmt.Errorf("read sightings: %w", err), rows.Close())
-		}
+		err = rows.Scan(&s.line, &s.holder, &first, &last)
 		s.first, s.last = time.UnixMilli(first).UTC(), time.UnixMilli(last).UTC()
-		out = append(out, s)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return nil, fmt.Errorf("read sightings: %w", err)
-	}
-	return out, nil
+		return s, err
+	}, selectSightings, subject, string(business))
 }
 
 // appendSightings adds what the talk showed as two events each, the first and the
