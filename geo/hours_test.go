@@ -199,6 +199,26 @@ func TestNoCommonHour(t *testing.T) {
 	require.Equal(t, utc(t, "2027-03-28T09:00:00Z"), half.At(s.Next, "", mustZone(t, "Europe/Berlin"), mustZone(t, "Asia/Singapore")).Next)
 }
 
+// TestCommonHourOnceAWeek: days without a common hour are no week without one.
+func TestCommonHourOnceAWeek(t *testing.T) {
+	h := hours(t, `{"weekly": {"mon": ["00:00-24:00"], "tue": ["09:00-17:00"], "wed": ["09:00-17:00"],
+		"thu": ["09:00-17:00"], "fri": ["09:00-17:00"], "sat": ["09:00-17:00"]}}`)
+	zones := []*time.Location{time.UTC, mustZone(t, "Etc/GMT-8")}
+	s := h.At(utc(t, "2026-11-23T16:00:00Z"), "", zones...)
+	require.Equal(t, utc(t, "2026-11-30T00:00:00Z"), s.Next)
+	require.Equal(t, utc(t, "2026-11-30T16:00:00Z"), h.At(s.Next, "", zones...).Next)
+	h = hours(t, `{"weekly": {"mon": ["00:00-24:00"]}}`)
+	require.Equal(t, utc(t, "2026-11-30T00:00:00Z"), h.At(utc(t, "2026-11-23T16:00:00Z"), "", zones...).Next)
+}
+
+func TestAtBefore1970(t *testing.T) {
+	h := hours(t, decent)
+	s := h.At(utc(t, "1969-12-30T23:30:00Z"), "", mustZone(t, "Asia/Singapore")) // +07:30 then
+	require.False(t, s.Open)
+	require.Equal(t, utc(t, "1969-12-31T00:30:00Z"), s.Next)
+	require.Equal(t, utc(t, "1969-12-31T13:30:00Z"), h.At(s.Next, "", mustZone(t, "Asia/Singapore")).Next)
+}
+
 func TestHolidays(t *testing.T) {
 	h := hours(t, `{"weekly": {"thu": ["08:00-21:00"], "fri": ["08:00-21:00"], "sat": ["08:00-21:00"]}, "holidays": [
 		{"date": "2026-12-25", "hours": ["10:00-16:00"]},

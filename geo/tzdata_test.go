@@ -33,6 +33,18 @@ func TestZone(t *testing.T) {
 	}
 }
 
+func TestStandardTime(t *testing.T) {
+	a, err := database()
+	require.NoError(t, err)
+	for name, hours := range map[string]int{
+		"Europe/Berlin": 1, "Australia/Sydney": 10, "Asia/Singapore": 8, "Europe/Dublin": 0, "America/Santiago": -4,
+	} {
+		z, err := a.zone(name)
+		require.NoError(t, err)
+		require.Equal(t, hours*3600, z.standard, name)
+	}
+}
+
 // TestZoneIgnoresTheSystem: neither ZONEINFO nor TZ changes what a zone is.
 func TestZoneIgnoresTheSystem(t *testing.T) {
 	t.Setenv("ZONEINFO", t.TempDir())
