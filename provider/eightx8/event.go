@@ -27,11 +27,21 @@ func (d *decoder) event(e envelope, raw []byte) error {
 	if !d.Ours(details.With("meta").Scalar("phoneNumber", "displayPhoneNumber")) {
 		return provider.ErrWrongAccount
 	}
-	base := permissions.Notice{ID: d.IDOr(string(e.EventID), raw), At: d.TimeOrNow(e.Timestamp)}
+	base := permissions.Notice{ID: d.eventID(e, kind, raw), At: d.TimeOrNow(e.Timestamp)}
 	if !d.News(kind, base, details) {
 		d.Missing("event", kind)
 	}
 	return nil
+}
+
+// eventID is the id of an account event: 8x8's, and what the event says, because the
+// events on 8x8's pages share an eventId and none of them must be taken for a
+// repetition of another.
+func (d *decoder) eventID(e envelope, kind string, raw []byte) string {
+	if e.EventID == "" {
+		return d.IDOr("", raw)
+	}
+	return d.ID(string(e.EventID), provider.Digest([]byte(kind), e.EventDetails)[:16])
 }
 
 // relayed reads Meta's webhook inside an event. 8x8's pages name these events with

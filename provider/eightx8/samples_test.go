@@ -2,6 +2,7 @@ package eightx8_test
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,6 +95,7 @@ func TestDecodeSamples(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, samples(), len(paths), "every sample has its line")
 	require.Len(t, paths, 21)
+	ids := make(map[string]string)
 	for name, s := range samples() {
 		t.Run(name, func(t *testing.T) {
 			cfg := config()
@@ -113,7 +115,13 @@ func TestDecodeSamples(t *testing.T) {
 			}
 			for i := range s.notices {
 				s.notices[i].Account, s.notices[i].Auth, s.notices[i].Business = "acme", permissions.AuthBearer, cfg.Business
-				s.notices[i].At, s.notices[i].ID = told(s.notices[i].Kind, i)
+				s.notices[i].At, s.notices[i].ID = told(s.notices[i].Kind)
+				if i < len(got.Notices) {
+					require.Regexp(t, "^"+s.notices[i].ID+`/[0-9a-f]{16}(#2)?$`, got.Notices[i].ID)
+					require.Equal(t, i > 0, strings.HasSuffix(got.Notices[i].ID, "#2"))
+					require.Empty(t, ids[got.Notices[i].ID], "the pages' events share an eventId, and each is news")
+					ids[got.Notices[i].ID], got.Notices[i].ID = name, s.notices[i].ID
+				}
 			}
 			require.Equal(t, provider.Delivery{Facts: s.facts, Notices: s.notices}, got)
 		})
@@ -122,15 +130,12 @@ func TestDecodeSamples(t *testing.T) {
 
 // told is the time and the id of the samples' account events: those of account_update
 // share one, and the others another.
-func told(kind permissions.NoticeKind, i int) (at time.Time, id string) {
+func told(kind permissions.NoticeKind) (at time.Time, id string) {
 	at, id = time.Date(2026, 1, 19, 13, 50, 20, 0, time.UTC), "8x8/9ac6f2cb-abb7-43e6-b533-b3d7017846fd"
 	switch kind {
 	case permissions.Violation, permissions.Restriction, permissions.AccountNews:
 	default:
 		at, id = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC), "8x8/0f88f5c4-fae7-4dcf-8ff2-b2990133edea"
-	}
-	if i > 0 {
-		id += "#2"
 	}
 	return at, id
 }
