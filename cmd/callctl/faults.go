@@ -41,9 +41,9 @@ func (f faults) refused(ctx context.Context, account string, pair permissions.Pa
 	}
 }
 
-func (f faults) record(ctx context.Context, n permissions.Notice) error {
+func (f faults) record(ctx context.Context, notices ...permissions.Notice) error {
 	return f.log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
-		_, err := f.ledger.RecordNotices(ctx, tx, n)
+		_, err := f.ledger.RecordNotices(ctx, tx, notices...)
 		return err
 	})
 }

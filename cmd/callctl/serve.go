@@ -48,6 +48,8 @@ func (d *daemon) Run(ctx context.Context) error {
 	p.start(ctx, "audit log", d.log.Run)
 	p.start(ctx, "permission ledger", d.ledger.Run)
 	p.start(ctx, "read-back", d.reader.Run)
+	p.start(ctx, "calling settings", d.readSettings)
+	p.start(ctx, "do-not-call imports", d.importer.Run)
 	p.start(ctx, "outgoing webhooks", d.notifier.Run)
 	p.start(ctx, "confirmations", d.confirmer.Run)
 	if d.bridge != nil {

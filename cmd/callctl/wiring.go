@@ -52,6 +52,7 @@ type daemon struct {
 	callbacks  *callback.Scheduler
 	exporter   *compliance.Exporter
 	confirmer  *compliance.Confirmer
+	importer   *compliance.Importer
 	notifier   *notify.Notifier
 	server     *server.Server
 	accounts   []server.Account
@@ -305,7 +306,8 @@ func (d *daemon) dialer() callback.Dialer {
 	return dialer{d.bridge}
 }
 
-// openCompliance makes the exporter and the confirmer of opt-outs.
+// openCompliance makes the exporter, the confirmer of opt-outs and the importer of
+// do-not-call lists.
 func (d *daemon) openCompliance() error {
 	var err error
 	d.exporter, err = compliance.NewExporter(compliance.Config{
@@ -320,6 +322,12 @@ func (d *daemon) openCompliance() error {
 	})
 	if err != nil {
 		return fmt.Errorf("confirmer: %w", err)
+	}
+	d.importer, err = compliance.NewImporter(compliance.ImporterConfig{
+		Log: d.log, Read: d.db.Read, Ledger: d.ledger, Now: d.now, NewID: rand.Text, Logger: d.logger.With("part", "imports"),
+	})
+	if err != nil {
+		return fmt.Errorf("importer: %w", err)
 	}
 	return nil
 }
