@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,14 +34,7 @@ func TestReplyGrantsOnlyByAccept(t *testing.T) {
 		r.Reply(permissions.Event{ID: "meta/wamid.1", Pair: permissions.Pair{User: "+14085551234"}, At: r.Now()}, said)
 
 		word := strings.ToLower(strings.TrimSpace(string(said.Response)))
-		one := func(s provider.Scalar, of ...string) bool {
-			for _, v := range of {
-				if string(s) == v {
-					return true
-				}
-			}
-			return false
-		}
+		one := func(s provider.Scalar, of ...string) bool { return slices.Contains(of, string(s)) }
 		readable := said.ID != "" && one(said.At, "1767168000", "2026-01-22T22:51:55.00Z", "1767168000000") &&
 			one(said.Permanent, "true", "false", "") &&
 			one(said.Expires, "1768550400", "1768550400000", "2026-01-16T08:00:00.00Z", "")

@@ -133,6 +133,12 @@ func TestDecodeBatchWithPoison(t *testing.T) {
 		change("calls", numberID, `,"calls":[[]]`),
 		change("messages", "1", text(0)),
 		change("flows", numberID, ``),
+		change("user_id_update", numberID, `,"user_id_update":[5]`),
+		change("user_preferences", numberID, `,"user_preferences":[{"wa_id":"14085551234","category":"marketing_messages","value":"maybe","timestamp":1}]`),
+		change("messages", numberID, `,"statuses":[{"id":"wamid.P","status":"sent","recipient_id":"abc"}]`),
+		`{"field":"account_update","value":{"event":[]}}`,
+		`{"field":"account_update","value":{"phone_number":"1","event":"ACCOUNT_RESTRICTION"}}`,
+		`{"field":"message_template_status_update","value":{"event":"PAUSED"}}`,
 	}
 	random := rand.New(rand.NewPCG(8, 8))
 	for range 20 {
