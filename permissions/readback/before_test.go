@@ -330,5 +330,13 @@ func TestAPauseOfUnknownLength(t *testing.T) {
 			}
 			time.Sleep(50 * time.Millisecond)
 		}
+		time.Sleep(time.Minute)
+		require.NoError(t, w.Before(t.Context(), pairs[0]))
+		w.doubt(pairs[0], permissions.DoubtAge)
+		w.meta.set(func(p *provider) { p.fail = []error{&tooOftenError{}} })
+		time.Sleep(time.Second)
+		require.Error(t, w.Before(t.Context(), pairs[0]))
+		time.Sleep(time.Second)
+		require.NoError(t, w.Before(t.Context(), pairs[0]), "the pauses begin again with the first")
 	})
 }

@@ -19,7 +19,7 @@ type desk struct {
 	cfg     *Config
 	turn    *turnstile
 	flights *flights
-	unheard *unheard
+	recent  *recent
 	refused *refusals
 	debt    *debt
 }
@@ -27,7 +27,7 @@ type desk struct {
 func newDesk(a Account, cfg *Config) *desk {
 	return &desk{
 		account: a, cfg: cfg, turn: newTurnstile(a.Rate), flights: newFlights(),
-		unheard: newUnheard(), refused: newRefusals(), debt: newDebt(),
+		recent: newRecent(), refused: newRefusals(), debt: newDebt(),
 	}
 }
 
@@ -39,10 +39,10 @@ func (d *desk) beforeDial(ctx context.Context, p permissions.Pair) error {
 			"account", d.account.Name, "pair", p, "error", err)
 		return fmt.Errorf("read doubt: %w", err)
 	}
-	if why == permissions.NoDoubt {
-		return nil
+	if why == permissions.NoDoubt && d.debt.owed() {
+		why = permissions.DoubtReconcile // its turn in the run has perhaps not come
 	}
-	if why == permissions.DoubtUnheard && d.unheard.lately(p, d.cfg.Now()) {
+	if why == permissions.NoDoubt || seldom(why) && d.recent.has(p, d.cfg.Now()) {
 		return nil
 	}
 	state, err := d.ask(ctx, p, why, true)
@@ -51,10 +51,15 @@ func (d *desk) beforeDial(ctx context.Context, p permissions.Pair) error {
 	}
 	// A permission that the provider knows and the rule pack does not take is asked
 	// about as rarely as none.
-	if why == permissions.DoubtUnheard || state.Status == permissions.StatusNone {
-		d.unheard.remember(p, d.cfg.Now())
+	if seldom(why) || state.Status == permissions.StatusNone {
+		d.recent.remember(p, d.cfg.Now())
 	}
 	return nil
+}
+
+// seldom is true for the doubts that an answer does not settle.
+func seldom(why permissions.Doubt) bool {
+	return why == permissions.DoubtUnheard || why == permissions.DoubtReconcile
 }
 
 // ask asks about a pair in its turn, first for those that a dial waits for, and

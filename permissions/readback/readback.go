@@ -137,9 +137,10 @@ func (r *Reader) add(a Account) error {
 // provider cannot be asked in time nothing is recorded, and the gate refuses what
 // it must; the error, which is logged here, says why. Questions about one pair at
 // a time are asked once, and a dial's question goes before those of a reconcile
-// run. Where nothing is granted here ([permissions.DoubtUnheard]) and the answer did
-// not change that, it is asked again after 3 minutes at the earliest, or after
-// [Reader.Called].
+// run. While such a run is owed to the account every dial is asked about, because
+// its pair may not have had its turn. Where the answer settles nothing, as when
+// nothing is granted here nor there ([permissions.DoubtUnheard]), the next question
+// comes after 3 minutes at the earliest, or after [Reader.Called].
 func (r *Reader) Before(ctx context.Context, p permissions.Pair) error {
 	p = p.Canonical()
 	d, ok := r.desks[p.Business]
@@ -186,7 +187,7 @@ func (r *Reader) Refused(p permissions.Pair) {
 func (r *Reader) Called(p permissions.Pair) {
 	p = p.Canonical()
 	if d, ok := r.desks[p.Business]; ok {
-		d.unheard.forget(p)
+		d.recent.forget(p)
 	}
 }
 

@@ -312,6 +312,37 @@ func TestARunIsOwedUntilItIsDone(t *testing.T) {
 	})
 }
 
+// A dial does not wait for its pair's turn in a run, nor rely on what the outage
+// may have changed.
+func TestADialDuringARunIsAskedAbout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		pairs := w.stands(eightNumber, 500)
+		w.ledger.last = time.Now()
+		time.Sleep(time.Hour)
+		stop := w.run(t)
+		time.Sleep(10 * time.Second)
+		last := pairs[499]
+		for range 3 {
+			require.NoError(t, w.Before(t.Context(), last))
+		}
+		require.NoError(t, w.Before(t.Context(), onMeta))
+		require.Empty(t, w.meta.questions(), "no run is owed to this account")
+		asked := 0
+		for _, u := range w.eight.users() {
+			if u == last.User {
+				asked++
+			}
+		}
+		require.Equal(t, 1, asked)
+		time.Sleep(10 * time.Minute)
+		n := len(w.eight.questions())
+		require.NoError(t, w.Before(t.Context(), last))
+		require.Len(t, w.eight.questions(), n, "the run is done")
+		stop()
+	})
+}
+
 func TestARunIsGivenUpAfterADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

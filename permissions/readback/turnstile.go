@@ -25,88 +25,45 @@ type turnstile struct {
 	each   time.Duration // between two questions
 
 	mu     sync.Mutex
-	first  int           // dials that wait
-	calm   chan struct{} // closed while no dial waits
-	until  time.Time     // shut until then
-	shocks int           // answers in a row that said "too often"
+	until  time.Time // shut until then
+	shocks int       // answers in a row that said "too often"
 }
 
 func newTurnstile(perSecond float64) *turnstile {
-	calm := make(chan struct{})
-	close(calm)
 	return &turnstile{
 		// One at a time and no burst: the provider counts in windows of its own.
 		bucket: rate.NewLimiter(rate.Limit(perSecond), 1),
-		each:   time.Duration(float64(time.Second) / perSecond), calm: calm,
+		each:   time.Duration(float64(time.Second) / perSecond),
 	}
 }
 
-// pass waits for the turn. A dial's question that cannot have it before ctx's
-// deadline fails at once.
+// pass waits for the turn. A dial books it, and fails at once when it cannot have
+// it before ctx's deadline. The others book nothing: whenever a dial comes it goes
+// first.
 func (t *turnstile) pass(ctx context.Context, first bool) error {
-	if first {
-		return t.passFirst(ctx)
-	}
 	for {
 		if err := t.reopened(ctx); err != nil {
 			return err
 		}
-		select {
-		case <-t.calmed():
-		case <-ctx.Done():
-			return fmt.Errorf("wait for the turn: %w", ctx.Err())
+		if first {
+			if err := t.bucket.Wait(ctx); err != nil {
+				return fmt.Errorf("wait for the turn: %w", err)
+			}
+			return nil
 		}
 		if t.bucket.Allow() {
 			return nil
 		}
-		// The turn is not booked: a dial that comes in the meantime goes first.
 		if err := sleep(ctx, t.nextTurn()); err != nil {
 			return err
 		}
 	}
 }
 
-func (t *turnstile) passFirst(ctx context.Context) error {
-	t.enter()
-	defer t.leave()
-	if err := t.reopened(ctx); err != nil {
-		return err
-	}
-	if err := t.bucket.Wait(ctx); err != nil {
-		return fmt.Errorf("wait for the turn: %w", err)
-	}
-	return nil
-}
-
 // nextTurn is the wait for the next turn if nobody takes it before.
 func (t *turnstile) nextTurn() time.Duration {
 	missing := 1 - t.bucket.Tokens()
 	return time.Duration(missing*float64(t.each)) + time.Microsecond
-}
-
-// enter and leave count the dials that wait.
-func (t *turnstile) enter() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.first == 0 {
-		t.calm = make(chan struct{})
-	}
-	t.first++
-}
-
-func (t *turnstile) leave() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.first--
-	if t.first == 0 {
-		close(t.calm)
-	}
-}
-
-func (t *turnstile) calmed() <-chan struct{} {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.calm
 }
 
 // reopened waits until the provider may be asked again, or fails at once when
