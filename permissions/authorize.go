@@ -145,7 +145,7 @@ type decided struct {
 func (l *Ledger) auditDecision(ctx context.Context, tx *audit.Tx, d *Decision, e *evaluation, a asked) error {
 	d.ID = l.cfg.NewID()
 	payload := decided{Decision: *d, asked: a, Business: e.v.pair.Business, Reasons: d.refusing()}
-	if e.v.pair.User.Valid() || e.v.subject != "" {
+	if e.where().valid || e.v.subject != "" {
 		var err error
 		if e.v.subject, err = l.EnsureSubject(ctx, tx, e.v.pair.User); err != nil {
 			return err

@@ -16,11 +16,7 @@ type question struct {
 	q       Query
 	h       *history
 	confirm *Ticket // the attempt that is about to dial, nil when none is reserved yet
-
-	located bool // whether zones and region are there already
-	zones   []*time.Location
-	region  string
-	known   bool // the customer's own zone was given
+	place   *place  // where everybody is, found by the first evaluation
 }
 
 // evaluation is one run of the rules at a time.

@@ -3,6 +3,8 @@ package permissions
 import (
 	"strconv"
 	"time"
+
+	"github.com/callctl/callctl/geo"
 )
 
 // The sources of the rules about our number.
@@ -24,10 +26,10 @@ func (e *evaluation) knownBusiness() {
 }
 
 func (e *evaluation) businessCountry() {
-	v := e.geo.Business(e.v.pair.Business, e.at)
+	v := e.ledger.businessVerdict(e.v.pair.Business, e.at)
 	e.add(line{
 		name: "business_country", refused: v.Blocked, reason: BusinessCountryBlocked, source: v.Source, turns: v.Until,
-		inputs: map[string]string{"region": v.Region, "rule": v.Rule},
+		inputs: map[string]string{"region": v.Region, "rule": v.Rule, "regionSource": v.RegionSource},
 	})
 }
 
@@ -74,4 +76,33 @@ func (e *evaluation) businessRestricted() {
 		out.turns = time.Time{}
 	}
 	e.add(out)
+}
+
+// verdictKey is a day of one of our numbers.
+type verdictKey struct {
+	business geo.E164
+	day      int64 // since 1970-01-01 UTC
+}
+
+// maxVerdicts bounds what is remembered: some days of many numbers.
+const maxVerdicts = 4096
+
+// businessVerdict remembers what the geography says of our numbers on a day: its
+// lists change at midnight UTC, and it is asked for every decision.
+func (l *Ledger) businessVerdict(business geo.E164, t time.Time) geo.Verdict {
+	if _, ours := l.businesses[business]; !ours {
+		return l.cfg.Geo.Business(business, t)
+	}
+	key := verdictKey{business: business, day: int64(t.Sub(time.Unix(0, 0)) / (24 * time.Hour))}
+	l.verdicts.Lock()
+	defer l.verdicts.Unlock()
+	v, ok := l.verdicts.of[key]
+	if !ok {
+		if l.verdicts.of == nil || len(l.verdicts.of) >= maxVerdicts {
+			l.verdicts.of = make(map[verdictKey]geo.Verdict)
+		}
+		v = l.cfg.Geo.Business(business, t)
+		l.verdicts.of[key] = v
+	}
+	return v
 }

@@ -1,7 +1,6 @@
 package permissions
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -20,20 +19,18 @@ func (e *evaluation) validUser() {
 		form = "number"
 	}
 	e.add(line{
-		name: "user_valid", refused: !e.v.pair.User.Valid(), reason: InvalidUser, source: sourceAddressing,
+		name: "user_valid", refused: !e.where().valid, reason: InvalidUser, source: sourceAddressing,
 		inputs: map[string]string{"form": form},
 	})
 }
 
 // strictest asks about every address of the user. When the answers disagree one
 // that bars holds, and of those one that has no end before the latest.
-func (e *evaluation) strictest(number func(geo.E164, time.Time) geo.Verdict, region func(string, time.Time) geo.Verdict) geo.Verdict {
+func (e *evaluation) strictest(ask func(region string, t time.Time) geo.Verdict) geo.Verdict {
 	out := geo.Verdict{}
-	for _, u := range e.v.addresses {
-		v := region(u.country(), e.at)
-		if n, ok := u.Number(); ok {
-			v = number(n, e.at)
-		}
+	for _, s := range e.where().stays {
+		v := ask(s.region, e.at)
+		v.RegionSource = s.source
 		longer := v.Blocked && out.Blocked && !out.Until.IsZero() && (v.Until.IsZero() || v.Until.After(out.Until))
 		if out.Rule == "" || v.Blocked && !out.Blocked || longer {
 			out = v
@@ -43,10 +40,10 @@ func (e *evaluation) strictest(number func(geo.E164, time.Time) geo.Verdict, reg
 }
 
 func (e *evaluation) userRegion() {
-	v := e.strictest(e.geo.User, e.geo.UserRegion)
+	v := e.strictest(e.geo.UserRegion)
 	e.add(line{
 		name: "user_region", refused: v.Blocked, reason: UserRegionSanctioned, source: v.Source, turns: v.Until,
-		inputs: map[string]string{"region": v.Region, "rule": v.Rule},
+		inputs: map[string]string{"region": v.Region, "rule": v.Rule, "regionSource": v.RegionSource},
 	})
 }
 
@@ -57,13 +54,13 @@ func (e *evaluation) destinationCountry() {
 		e.add(line{name: "destination_country", source: source, inputs: map[string]string{"list": destinationsOff}})
 		return
 	}
-	v := e.strictest(e.geo.Destination, e.geo.DestinationRegion)
+	v := e.strictest(e.geo.DestinationRegion)
 	if v.Blocked {
 		source = v.Source
 	}
 	e.add(line{
 		name: "destination_country", refused: v.Blocked, reason: DestinationBlocked, source: source, turns: v.Until,
-		inputs: map[string]string{"region": v.Region, "rule": v.Rule},
+		inputs: map[string]string{"region": v.Region, "rule": v.Rule, "regionSource": v.RegionSource},
 	})
 }
 
@@ -97,49 +94,18 @@ func (e *evaluation) quietHours() {
 		e.add(line{name: "quiet_hours", source: source, inputs: map[string]string{"hours": "any"}})
 		return
 	}
-	e.locate()
-	spell := e.p.Hours.At(e.at, e.region, e.zones...)
-	names := make([]string, len(e.zones))
-	for i, z := range e.zones {
+	where := e.where()
+	spell := e.p.Hours.At(e.at, where.region, where.zones...)
+	names := make([]string, len(where.zones))
+	for i, z := range where.zones {
 		names[i] = z.String()
 	}
-	in := map[string]string{"zones": strings.Join(names, ","), "region": e.region, "zone": spell.Zone, "given": ""}
-	if e.known {
-		in["given"] = "the customer's own zone"
+	in := map[string]string{"zones": strings.Join(names, ","), "region": where.region, "zone": spell.Zone, "zoneFrom": "the user's addresses"}
+	if where.given {
+		in["zoneFrom"] = "the customer's own"
 	}
 	if !spell.Local.IsZero() {
 		in["localTime"] = spell.Local.Format("2006-01-02T15:04:05-07:00")
 	}
 	e.add(line{name: "quiet_hours", refused: !spell.Open, reason: QuietHours, source: source, turns: spell.Next, inputs: in})
-}
-
-// locate finds the zones and the region of the user once for all evaluations: they
-// do not depend on the time. A region on which the addresses disagree is none.
-func (ask *question) locate() {
-	if ask.located {
-		return
-	}
-	ask.located = true
-	rules := ask.ledger.cfg.Geo
-	if zone, err := geo.Zone(ask.h.zone); err == nil && ask.h.zone != "" {
-		ask.zones, ask.known = []*time.Location{zone}, true
-	}
-	for i, u := range ask.v.addresses {
-		region, zones := u.country(), rules.RegionZones(u.country())
-		if n, ok := u.Number(); ok {
-			region, zones = rules.Region(n), rules.Zones(n)
-		}
-		if i == 0 {
-			ask.region = region
-		}
-		if region != ask.region {
-			ask.region = ""
-		}
-		for _, z := range zones {
-			same := func(o *time.Location) bool { return o.String() == z.String() }
-			if !ask.known && !slices.ContainsFunc(ask.zones, same) {
-				ask.zones = append(ask.zones, z)
-			}
-		}
-	}
 }

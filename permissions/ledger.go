@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/callctl/callctl/compliance/audit"
@@ -57,6 +58,11 @@ type Ledger struct {
 	businesses map[geo.E164]Business
 	packs      packs
 	words      *Words
+	verdicts   struct { // of our numbers' countries
+		sync.Mutex
+
+		of map[verdictKey]geo.Verdict
+	}
 }
 
 // New checks cfg and returns the ledger over its database. Errors wrap
