@@ -13,14 +13,14 @@ SELECT audit_idx, state, error, created_ms, done_ms, size, sha256 FROM complianc
 
 	sqlEnqueue = `
 INSERT INTO opt_out_confirmations
-    (event, subject, account, business, recipient, state, message, created_ms, updated_ms)
-VALUES (?, ?, ?, ?, ?, 'enqueued', '', ?, ?)
-ON CONFLICT (event) DO NOTHING`
+    (event, asked_by, subject, account, business, recipient, channels, state, message, created_ms, updated_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, 'enqueued', '', ?, ?)
+ON CONFLICT DO NOTHING`
 
 	sqlClaim = `
 UPDATE opt_out_confirmations SET state = 'sending', updated_ms = ?
 WHERE event = (SELECT event FROM opt_out_confirmations WHERE state = 'enqueued' ORDER BY created_ms LIMIT 1)
-RETURNING event, subject, account, business, recipient`
+RETURNING event, subject, account, business, recipient, channels, created_ms`
 
 	sqlFinishConfirmation = `
 UPDATE opt_out_confirmations SET state = ?, message = ?, recipient = NULL, updated_ms = ?
@@ -28,5 +28,5 @@ WHERE event = ? AND state = 'sending'`
 
 	sqlEnqueued = `SELECT COUNT(*) FROM opt_out_confirmations WHERE state = 'enqueued'`
 
-	sqlInterrupted = `SELECT event, subject, account FROM opt_out_confirmations WHERE state = 'sending'`
+	sqlInterrupted = `SELECT event, subject, account, channels FROM opt_out_confirmations WHERE state = 'sending'`
 )

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -15,12 +16,23 @@ import (
 	"github.com/callctl/callctl/permissions"
 )
 
-// DefaultConfirmation is the confirmation's words when none are configured: no
+// The confirmation's words when none are configured, by what was stopped: no
 // question, nothing to buy, no call.
-const DefaultConfirmation = "You have been taken off our call list. We will not call you on WhatsApp again. " +
-	"This is the only message that you will get about it."
+const (
+	DefaultConfirmation = "You have been taken off our call list. We will not call you on WhatsApp again. " +
+		"This is the only message that you will get about it."
+	DefaultMessagesConfirmation = "We will not send you messages on WhatsApp again. " +
+		"This is the only message that you will get about it."
+	DefaultAllConfirmation = "You have been taken off our lists. We will neither call you nor send you messages on WhatsApp again. " +
+		"This is the only message that you will get about it."
+)
 
 const (
+	// confirmWithin is how old an opt-out may be when it is confirmed: within five
+	// minutes the confirmation is presumed to be covered by the consent that it
+	// ends (47 CFR 64.1200(a)(12)), later it is one more message to somebody who
+	// wants none.
+	confirmWithin = 5 * time.Minute
 	// sendTimeout bounds one message, also while the process stops.
 	sendTimeout = 10 * time.Second
 	// senders is how many messages may be under way at once.
@@ -32,6 +44,7 @@ const (
 const (
 	kindEnqueued = "message.confirmation_enqueued"
 	kindUnknown  = "message.confirmation_unknown"
+	kindLate     = "message.confirmation_late"
 )
 
 // Messenger sends the one confirmation of an opt-out.
@@ -42,8 +55,9 @@ type Messenger interface {
 	SendText(ctx context.Context, account string, to permissions.User, text, id string) (message string, err error)
 }
 
-// Recorder is what the confirmer tells the ledger; *permissions.Ledger is one.
+// Recorder is what the confirmer asks and tells the ledger; *permissions.Ledger is one.
 type Recorder interface {
+	OptOutTx(ctx context.Context, tx *audit.Tx, r permissions.Revocation) (o permissions.OptOut, ok bool, err error)
 	RecordTx(ctx context.Context, tx *audit.Tx, events ...permissions.Event) (int, error)
 }
 
@@ -53,14 +67,17 @@ type ConfirmerConfig struct {
 	Read      *sql.DB
 	Ledger    Recorder
 	Messenger Messenger
-	Text      string // the confirmation's words; [DefaultConfirmation] when empty
-	Now       func() time.Time
-	Logger    *slog.Logger
+	// Texts are the confirmation's words by what was stopped; the default ones for
+	// those that are not in it.
+	Texts  map[permissions.Channels]string
+	Now    func() time.Time
+	Logger *slog.Logger
 }
 
-// Confirmer confirms each opt-out that came by message once, never twice
-// (promises L-08): the intent is durable before the message is sent, and an
-// unknown outcome is not repeated.
+// Confirmer confirms each opt-out that came by message once, never twice: the
+// intent is durable before the message is sent, and an unknown outcome is not
+// repeated. It says what was stopped. Nothing is sent to who wanted no messages
+// before already, nor later than five minutes after the opt-out arrived.
 type Confirmer struct {
 	cfg  ConfirmerConfig
 	wake chan struct{}
@@ -71,9 +88,13 @@ func NewConfirmer(cfg ConfirmerConfig) (*Confirmer, error) {
 	if cfg.Log == nil || cfg.Read == nil || cfg.Ledger == nil || cfg.Messenger == nil || cfg.Now == nil {
 		return nil, fmt.Errorf("%w: Log, Read, Ledger, Messenger and Now are needed", ErrConfig)
 	}
-	if cfg.Text == "" {
-		cfg.Text = DefaultConfirmation
+	texts := map[permissions.Channels]string{
+		permissions.ChannelsCalls:    DefaultConfirmation,
+		permissions.ChannelsMessages: DefaultMessagesConfirmation,
+		permissions.ChannelsAll:      DefaultAllConfirmation,
 	}
+	maps.Copy(texts, cfg.Texts)
+	cfg.Texts = texts
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -82,28 +103,39 @@ func NewConfirmer(cfg ConfirmerConfig) (*Confirmer, error) {
 
 // confirmation is the payload of the entries about one.
 type confirmation struct {
-	Event   string `json:"event"` // id of the opt-out
-	Account string `json:"account,omitempty"`
-	Reason  string `json:"reason,omitempty"` // why the outcome is unknown
+	Event    string               `json:"event"` // id of the opt-out
+	Account  string               `json:"account,omitempty"`
+	Channels permissions.Channels `json:"channels,omitempty"` // what it says was stopped
+	Reason   string               `json:"reason,omitempty"`   // why it was not sent, or why that is unknown
 }
 
 // pending is a claimed confirmation.
 type pending struct {
 	event, subject, account string
+	channels                permissions.Channels
+	since                   time.Time // when the opt-out arrived
 	pair                    permissions.Pair
 }
 
-// Enqueue writes the intent to confirm in the transaction of the opt-out. Only a
-// do-not-call that was read from a message is confirmed: after one by the API or
-// an import nobody is written to. An opt-out that narrows several pairs is one
-// event, confirmed once, from the number that it was sent to.
+// Enqueue writes the intent to confirm in the transaction of the opt-out. Only an
+// opt-out that was read from a message is confirmed: after one by the API or an
+// import nobody is written to, nor is who wanted no messages before. One that
+// narrows several pairs, or ends calls and messages, is one message, confirmed
+// once, from the number that it was sent to.
 func (c *Confirmer) Enqueue(ctx context.Context, tx *audit.Tx, r permissions.Revocation) error {
-	if !r.DoNotCall || r.Message == "" || r.Account == "" || r.Event == "" {
+	if r.Message == "" || r.Account == "" || r.Event == "" {
+		return nil
+	}
+	o, ok, err := c.cfg.Ledger.OptOutTx(ctx, tx, r)
+	if err != nil {
+		return fmt.Errorf("read opt-out: %w", err)
+	}
+	if !ok || o.Silenced {
 		return nil
 	}
 	now := tx.Now().UnixMilli()
 	res, err := tx.ExecContext(ctx, sqlEnqueue,
-		r.Event, r.Subject, r.Account, string(r.Pair.Business), string(r.Pair.User), now, now)
+		r.Event, r.Message, r.Subject, r.Account, string(r.Pair.Business), string(r.Pair.User), string(o.Channels), now, now)
 	if err != nil {
 		return fmt.Errorf("enqueue confirmation: %w", err)
 	}
@@ -111,7 +143,7 @@ func (c *Confirmer) Enqueue(ctx context.Context, tx *audit.Tx, r permissions.Rev
 		return err
 	}
 	_, err = tx.Append(ctx, audit.Record{
-		Kind: kindEnqueued, Subject: r.Subject, Payload: confirmation{Event: r.Event, Account: r.Account},
+		Kind: kindEnqueued, Subject: r.Subject, Payload: confirmation{Event: r.Event, Account: r.Account, Channels: o.Channels},
 	})
 	if err != nil {
 		return err
@@ -174,8 +206,9 @@ func (c *Confirmer) claim(ctx context.Context) (p pending, ok bool, err error) {
 	err = c.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
 		var business string
 		var recipient sql.NullString
+		var created int64
 		err := tx.QueryRowContext(ctx, sqlClaim, tx.Now().UnixMilli()).
-			Scan(&p.event, &p.subject, &p.account, &business, &recipient)
+			Scan(&p.event, &p.subject, &p.account, &business, &recipient, &p.channels, &created)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
@@ -183,7 +216,7 @@ func (c *Confirmer) claim(ctx context.Context) (p pending, ok bool, err error) {
 			return fmt.Errorf("claim confirmation: %w", err)
 		}
 		p.pair = permissions.Pair{Business: geo.E164(business), User: permissions.User(recipient.String)}
-		ok = true
+		p.since, ok = time.UnixMilli(created), true
 		return nil
 	})
 	return p, ok, err
@@ -197,15 +230,20 @@ func (c *Confirmer) anyEnqueued(ctx context.Context) (bool, error) {
 	return n > 0, nil
 }
 
-// send sends one confirmation and records what came of it.
+// send sends one confirmation, unless it is too late for one, and records what
+// came of it.
 func (c *Confirmer) send(ctx context.Context, p pending) error {
+	if c.cfg.Now().Sub(p.since) > confirmWithin {
+		c.cfg.Logger.Warn("an opt-out is not confirmed: too long ago", "account", p.account, "user", p.pair.User)
+		return c.unsent(ctx, p, "late", kindLate, "more than five minutes after the opt-out")
+	}
 	sending, cancel := context.WithTimeout(ctx, sendTimeout)
-	message, err := c.cfg.Messenger.SendText(sending, p.account, p.pair.User, c.cfg.Text, confirmationID(p.event))
+	message, err := c.cfg.Messenger.SendText(sending, p.account, p.pair.User, c.cfg.Texts[p.channels], confirmationID(p.event))
 	cancel()
 	if err != nil {
 		c.cfg.Logger.Warn("outcome of an opt-out confirmation is unknown, it is not sent again",
 			"account", p.account, "user", p.pair.User, "error", err)
-		return c.unknown(ctx, p, "sending failed")
+		return c.unsent(ctx, p, "unknown", kindUnknown, "sending failed")
 	}
 	return c.sent(ctx, p, message)
 }
@@ -215,17 +253,18 @@ func (c *Confirmer) sent(ctx context.Context, p pending, message string) error {
 	return c.finish(ctx, p, "sent", message, func(ctx context.Context, tx *audit.Tx) error {
 		_, err := c.cfg.Ledger.RecordTx(ctx, tx, permissions.Event{
 			ID: confirmationID(p.event), Kind: permissions.Confirmed, Pair: p.pair, At: tx.Now(),
-			Account: p.account, Auth: permissions.AuthSelf, Ref: message, Text: c.cfg.Text,
+			Account: p.account, Auth: permissions.AuthSelf, Ref: message, Text: c.cfg.Texts[p.channels],
 		})
 		return err
 	})
 }
 
-func (c *Confirmer) unknown(ctx context.Context, p pending, reason string) error {
-	return c.finish(ctx, p, "unknown", "", func(ctx context.Context, tx *audit.Tx) error {
+// unsent records that a confirmation was not sent, or that nobody knows.
+func (c *Confirmer) unsent(ctx context.Context, p pending, state, kind, reason string) error {
+	return c.finish(ctx, p, state, "", func(ctx context.Context, tx *audit.Tx) error {
 		_, err := tx.Append(ctx, audit.Record{
-			Kind: kindUnknown, Subject: p.subject,
-			Payload: confirmation{Event: p.event, Account: p.account, Reason: reason},
+			Kind: kind, Subject: p.subject,
+			Payload: confirmation{Event: p.event, Account: p.account, Channels: p.channels, Reason: reason},
 		})
 		return err
 	})
@@ -257,7 +296,7 @@ func (c *Confirmer) recover(ctx context.Context) error {
 	var list []pending
 	for rows.Next() {
 		var p pending
-		if err := rows.Scan(&p.event, &p.subject, &p.account); err != nil {
+		if err := rows.Scan(&p.event, &p.subject, &p.account, &p.channels); err != nil {
 			return fmt.Errorf("look for interrupted confirmations: %w", err)
 		}
 		list = append(list, p)
@@ -266,7 +305,7 @@ func (c *Confirmer) recover(ctx context.Context) error {
 		return fmt.Errorf("look for interrupted confirmations: %w", err)
 	}
 	for _, p := range list {
-		if err := c.unknown(ctx, p, "callctl stopped while sending"); err != nil {
+		if err := c.unsent(ctx, p, "unknown", kindUnknown, "callctl stopped while sending"); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package compliance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type phone struct {
 	at    []time.Time
 	err   error
 	block chan struct{} // when set, SendText waits for it
+	want  string        // the only words that it sends; the default ones about calls when empty
 }
 
 func (p *phone) SendText(_ context.Context, account string, to permissions.User, text, id string) (string, error) {
@@ -35,7 +37,7 @@ func (p *phone) SendText(_ context.Context, account string, to permissions.User,
 	if block != nil {
 		<-block
 	}
-	if text != DefaultConfirmation {
+	if want := p.want; text != want && (want != "" || text != DefaultConfirmation) {
 		return "", errors.New("other words")
 	}
 	return fmt.Sprintf("wamid.%d", n), err
@@ -49,8 +51,14 @@ func (p *phone) messages() []string {
 
 // recorder is a ledger that keeps the events it is told.
 type recorder struct {
-	mu     sync.Mutex
-	events []permissions.Event
+	mu       sync.Mutex
+	events   []permissions.Event
+	channels permissions.Channels // that opt-outs end, calls when empty
+	silenced bool
+}
+
+func (r *recorder) OptOutTx(_ context.Context, _ *audit.Tx, v permissions.Revocation) (permissions.OptOut, bool, error) {
+	return permissions.OptOut{Channels: cmp.Or(r.channels, permissions.ChannelsCalls), Silenced: r.silenced}, v.DoNotCall, nil
 }
 
 func (r *recorder) RecordTx(ctx context.Context, tx *audit.Tx, events ...permissions.Event) (int, error) {
@@ -141,7 +149,10 @@ func TestOptOutIsConfirmedOnce(t *testing.T) {
 	d.enqueue(t, optOut("meta/wamid.7"))
 	d.requireKinds(t, kindEnqueued, kindSent)
 	d.enqueue(t, optOut("meta/wamid.7")) // the same fact again
-	other := optOut("meta/wamid.7")      // another pair that the same opt-out narrows
+	twin := optOut("meta/wamid.7")       // another event that the same message amounts to
+	twin.Event = "meta/wamid.7/stop"
+	d.enqueue(t, twin)
+	other := optOut("meta/wamid.7") // another pair that the same opt-out narrows
 	other.Pair.Business, other.Origin = "+6539999999", false
 	d.enqueue(t, other)
 	stop()
@@ -171,6 +182,64 @@ func TestOnlyOptOutsByMessageAreConfirmed(t *testing.T) {
 	stop()
 	require.Empty(t, d.messages())
 	require.Empty(t, d.kinds(t))
+}
+
+func TestConfirmationSaysWhatWasStopped(t *testing.T) {
+	for channels, want := range map[permissions.Channels]string{
+		permissions.ChannelsCalls: DefaultConfirmation, permissions.ChannelsMessages: DefaultMessagesConfirmation,
+		permissions.ChannelsAll: DefaultAllConfirmation,
+	} {
+		d := newDesk(t)
+		d.channels, d.want = channels, want
+		d.start(t, d.confirmer)
+		d.enqueue(t, optOut("meta/wamid.7"))
+		d.requireKinds(t, kindEnqueued, kindSent)
+		require.Equal(t, want, d.events[0].Text)
+	}
+	d := newDesk(t)
+	c, err := NewConfirmer(ConfirmerConfig{
+		Log: d.log, Read: d.db.Read, Ledger: d.recorder, Messenger: d.phone, Now: d.tick,
+		Texts: map[permissions.Channels]string{permissions.ChannelsCalls: "Ende."},
+	})
+	require.NoError(t, err)
+	d.confirmer, d.want = c, "Ende."
+	d.start(t, c)
+	d.enqueue(t, optOut("meta/wamid.7"))
+	d.requireKinds(t, kindEnqueued, kindSent)
+}
+
+// Who wanted no messages before gets none now.
+func TestSilencedUsersAreNotWrittenTo(t *testing.T) {
+	d := newDesk(t)
+	d.silenced = true
+	stop := d.start(t, d.confirmer)
+	d.enqueue(t, optOut("meta/wamid.7"))
+	stop()
+	require.Empty(t, d.messages())
+	require.Empty(t, d.kinds(t))
+}
+
+// After five minutes a confirmation would be one more message: a process that was
+// down for longer sends none.
+func TestLateConfirmationIsNotSent(t *testing.T) {
+	for late, want := range map[time.Duration]string{
+		confirmWithin - 10*time.Second: kindSent, // the clock of the house ticks on
+		confirmWithin + time.Second:    kindLate,
+	} {
+		d := newDesk(t)
+		d.enqueue(t, optOut("meta/wamid.7"))
+		d.house.mu.Lock()
+		d.now = d.now.Add(late)
+		d.house.mu.Unlock()
+		d.start(t, d.newConfirmer(t))
+		d.requireKinds(t, kindEnqueued, want)
+		var recipient *string
+		require.NoError(t, d.db.Read.QueryRowContext(t.Context(), "SELECT recipient FROM opt_out_confirmations").Scan(&recipient))
+		require.Nil(t, recipient)
+		if want == kindLate {
+			require.Empty(t, d.messages())
+		}
+	}
 }
 
 func TestRolledBackOptOutIsNotConfirmed(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,7 +14,6 @@ import (
 
 	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/compliance/audit/audittest"
-	"github.com/callctl/callctl/geo"
 	"github.com/callctl/callctl/permissions"
 )
 
@@ -21,20 +21,12 @@ import (
 // confirmation, a refused attempt, and a pack that proves it.
 func TestOptOutFromMessageToPack(t *testing.T) {
 	h := newHouse(t)
-	rules, err := geo.Load()
-	require.NoError(t, err)
 	var confirmer *Confirmer
-	const business = geo.E164("+6531234567")
-	ledger, err := permissions.New(permissions.Config{
-		Log: h.log, Read: h.db.Read, Geo: rules, Now: h.tick,
-		Businesses: []permissions.Business{{Number: business, Account: account, Rules: "meta"}},
-		RevokeTx: func(ctx context.Context, tx *audit.Tx, r permissions.Revocation) error {
-			return confirmer.Enqueue(ctx, tx, r)
-		},
+	ledger := h.newLedger(t, func(ctx context.Context, tx *audit.Tx, r permissions.Revocation) error {
+		return confirmer.Enqueue(ctx, tx, r)
 	})
-	require.NoError(t, err)
 	d := &desk{house: h, phone: &phone{}}
-	confirmer, err = NewConfirmer(ConfirmerConfig{
+	confirmer, err := NewConfirmer(ConfirmerConfig{
 		Log: h.log, Read: h.db.Read, Ledger: ledger, Messenger: d.phone, Now: h.tick, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
@@ -77,6 +69,69 @@ func TestOptOutFromMessageToPack(t *testing.T) {
 	require.Equal(t, 1, countOf(kinds, kindSent), fmt.Sprint(kinds))
 	require.Equal(t, 1, countOf(kinds, kindEnqueued), fmt.Sprint(kinds))
 	audittest.Check(t, h.db.Read, h.dir+"/audit")
+}
+
+// What is confirmed, with the real ledger: STOP once for calls and messages
+// together, "stop calls" as such, and neither an import, an operator's entry, nor
+// anybody who wanted no messages before.
+func TestWhatIsConfirmed(t *testing.T) {
+	d := newImportDesk(t)
+	var confirmer *Confirmer
+	d.ledger = d.newLedger(t, func(ctx context.Context, tx *audit.Tx, r permissions.Revocation) error {
+		return confirmer.Enqueue(ctx, tx, r)
+	})
+	d.importer = d.newImporter(t, d.ledger)
+	words := &wordsSent{}
+	confirmer, err := NewConfirmer(ConfirmerConfig{
+		Log: d.log, Read: d.db.Read, Ledger: d.ledger, Messenger: words, Now: d.tick,
+	})
+	require.NoError(t, err)
+	says := func(user permissions.User, id, text string) {
+		_, err := d.ledger.Record(t.Context(), permissions.Event{
+			ID: id, Kind: permissions.Messaged, Text: text, At: d.tick(), Auth: permissions.AuthBearer, Account: account,
+			Pair: permissions.Pair{Business: business, User: user},
+		})
+		require.NoError(t, err)
+	}
+	says("+6590000001", "8x8/1", "STOP")
+	says("+6590000002", "8x8/2", "please stop calling me")
+	says("+6590000003", "8x8/3", "no more messages")
+	says("+6590000003", "8x8/4", "and stop calling me")
+	says("+6590000004", "8x8/5", "don't stop calling me")
+	d.take(t, "user,scope\n+6590000005,all\n+6590000006,messages\n")
+	says("+6590000006", "8x8/6", "STOP")
+	require.NoError(t, d.ledger.AddDoNotCall(t.Context(), "+6590000007", "ops", "asked by phone"))
+
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- confirmer.Run(ctx) }()
+	require.Eventually(t, func() bool { return len(d.entries(t, kindSent)) == 2 }, 10*time.Second, time.Millisecond)
+	cancel()
+	require.NoError(t, <-done)
+	require.Equal(t, map[permissions.User][]string{
+		"+6590000001": {DefaultAllConfirmation}, "+6590000002": {DefaultConfirmation},
+	}, words.sent)
+	list := d.listed(t)
+	for _, user := range []permissions.User{"+6590000001", "+6590000002", "+6590000003", "+6590000005", "+6590000006", "+6590000007"} {
+		require.Contains(t, list, user)
+	}
+	require.Len(t, list, 6)
+}
+
+// wordsSent is a Messenger that keeps the words by user.
+type wordsSent struct {
+	mu   sync.Mutex
+	sent map[permissions.User][]string
+}
+
+func (w *wordsSent) SendText(_ context.Context, _ string, to permissions.User, text, id string) (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.sent == nil {
+		w.sent = map[permissions.User][]string{}
+	}
+	w.sent[to] = append(w.sent[to], text)
+	return "wamid." + id, nil
 }
 
 func countOf(list []string, s string) (n int) {

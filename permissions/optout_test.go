@@ -56,7 +56,6 @@ func TestOptOutSentences(t *testing.T) {
 		m := w.read(s.text)
 		require.Equal(t, s.want, m.String(), "%q is %+v", s.text, m)
 		require.Equal(t, m.channels != "" || m.resume, m.word != "", "%q: what counts names its entry", s.text)
-		require.Equal(t, s.want == "all" || s.want == "calls", w.match(s.text), "%q", s.text)
 	}
 }
 

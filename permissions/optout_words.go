@@ -257,15 +257,3 @@ func branches(texts []string, arrange func([]token)) (*branch, error) {
 	}
 	return root, nil
 }
-
-// optOutWords is the name by which the ledger knows [Words].
-type optOutWords = Words
-
-// loadOptOutWords is [LoadWords] for the words of this binary alone.
-func loadOptOutWords(_ []byte) (*optOutWords, error) { return LoadWords() }
-
-// match says whether text ends calls.
-func (w *Words) match(text string) bool {
-	c := w.read(text).channels
-	return c == ChannelsCalls || c == ChannelsAll
-}

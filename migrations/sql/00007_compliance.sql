@@ -14,13 +14,15 @@ CREATE TABLE compliance_exports (
 );
 
 -- One row per opt-out that is to be confirmed, by the id of the opt-out event.
--- recipient is cleared when the row reaches a final state (sent, unknown).
+-- recipient is cleared when the row reaches a final state (sent, unknown, late).
 CREATE TABLE opt_out_confirmations (
     event      TEXT PRIMARY KEY,
+    asked_by   TEXT    NOT NULL UNIQUE, -- the message that the opt-out was read from
     subject    TEXT    NOT NULL,
     account    TEXT    NOT NULL,
     business   TEXT    NOT NULL,
     recipient  TEXT,
+    channels   TEXT    NOT NULL,        -- calls, messages or all: what it says was stopped
     state      TEXT    NOT NULL,
     message    TEXT    NOT NULL,
     created_ms INTEGER NOT NULL,

@@ -1,0 +1,50 @@
+package permissions
+
+import (
+	"context"
+
+	"github.com/callctl/callctl/compliance/audit"
+)
+
+// OptOut is an opt-out that a message amounted to, as who confirms it sees it.
+type OptOut struct {
+	Channels Channels // what it ends: calls, messages or all
+	// Silenced is true when the user wanted no messages before this one: then
+	// nobody writes to them, not even to confirm.
+	Silenced bool
+}
+
+// OptOutTx reads the opt-out with the id of its event, as [Revocation.Event] names
+// it, within the transaction that records it. ok is false for an event that is no
+// opt-out by message: one by an operator or a list, or a grant that was withdrawn.
+func (l *Ledger) OptOutTx(ctx context.Context, tx *audit.Tx, r Revocation) (o OptOut, ok bool, err error) {
+	found, err := readEvents(ctx, tx, selectEventByID, r.Event)
+	if err != nil || len(found) == 0 {
+		return o, false, err
+	}
+	e := found[0]
+	switch e.Auth {
+	case AuthHMAC, AuthBearer, AuthReadBack:
+	default:
+		return o, false, nil
+	}
+	switch {
+	case e.Ref == "":
+		return o, false, nil
+	case e.Kind == OptedOut && e.Channels == ChannelsAll:
+		o.Channels = ChannelsAll
+	case e.Kind == OptedOut:
+		o.Channels = ChannelsCalls
+	case e.Kind == MessagesStopped && e.Category == "":
+		o.Channels = ChannelsMessages
+	default:
+		return o, false, nil
+	}
+	events, err := l.pairEvents(ctx, tx, r.Subject, e.Pair.Business)
+	if err != nil {
+		return o, false, err
+	}
+	stop := fold(events).stopped
+	o.Silenced = stop != nil && stop.Category == "" && stop.Ref != e.Ref
+	return o, true, nil
+}
