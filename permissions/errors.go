@@ -6,7 +6,8 @@ var (
 	// ErrConfig is wrapped by [New] when a [Config] lacks something or names a
 	// rule pack that does not exist.
 	ErrConfig = errors.New("permissions: invalid configuration")
-	// ErrPack is wrapped when the embedded rules or words contradict themselves.
+	// ErrPack is wrapped when a rule pack or a document of opt-out words, those of the
+	// binary or a company's own, has a fault; the message names document and key.
 	ErrPack = errors.New("permissions: invalid rule pack")
 	// ErrEvent is wrapped for an event without identity: it needs an ID, a known
 	// kind, a user, and a business unless it concerns all of them.
@@ -40,5 +41,3 @@ var (
 	// ErrApproval is returned when there is no such approval.
 	ErrApproval = errors.New("permissions: no such approval")
 )
-
-var errSkeleton = errors.New("permissions: not built yet")
