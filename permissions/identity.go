@@ -261,3 +261,24 @@ func (l *Ledger) sight(ctx context.Context, tx *audit.Tx, r *recording) (news bo
 	}
 	return news, nil
 }
+
+// receive notes what became of a message.
+func (l *Ledger) receive(ctx context.Context, tx *audit.Tx, r *recording) error {
+	if !r.receipt() {
+		return nil
+	}
+	at, none := r.At.UnixMilli(), int64(0)
+	var args []any
+	switch r.Delivery {
+	case deliveryArrived, deliveryRead:
+		args = []any{r.subject, string(r.Pair.Business), at, r.ID, none, "", none}
+	case deliveryFailed:
+		args = []any{r.subject, string(r.Pair.Business), none, "", at, r.ID, r.Code}
+	default:
+		return nil // that it was sent tells nothing
+	}
+	if _, err := tx.ExecContext(ctx, upsertReceipt, args...); err != nil {
+		return fmt.Errorf("store receipt: %w", err)
+	}
+	return nil
+}

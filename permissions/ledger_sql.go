@@ -29,6 +29,34 @@ const (
 		ON CONFLICT (subject, business, line, holder) DO UPDATE SET
 			first_ms = CASE WHEN excluded.first_ms < sightings.first_ms THEN excluded.first_ms ELSE sightings.first_ms END,
 			last_ms = CASE WHEN excluded.last_ms > sightings.last_ms THEN excluded.last_ms ELSE sightings.last_ms END`
+	// selectTraces is what the talk and the receipts of a pair leave: which line was
+	// seen with which holder, and the last message that arrived and the last that did not.
+	selectTraces = `SELECT line, holder, first_ms, last_ms, 0 FROM sightings WHERE subject = ? AND business = ?
+		UNION ALL
+		SELECT arrived_event, '', arrived_ms, arrived_ms, -1 FROM receipts WHERE subject = ? AND business = ?
+		UNION ALL
+		SELECT failed_event, '', failed_ms, failed_ms, 1 + failed_code FROM receipts WHERE subject = ? AND business = ?`
+	upsertReceipt = `INSERT INTO receipts
+		(subject, business, arrived_ms, arrived_event, failed_ms, failed_event, failed_code) VALUES (?, ?, ?, ?, ?, ?, ?)` + laterReceipt
+	moveReceipts = `INSERT INTO receipts
+		(subject, business, arrived_ms, arrived_event, failed_ms, failed_event, failed_code)
+		SELECT ?, business, arrived_ms, arrived_event, failed_ms, failed_event, failed_code FROM receipts WHERE subject = ?` + laterReceipt
+	// laterReceipt keeps of two receipts the later one, and of two at one time the one
+	// whose id comes later, so that the order of arrival does not matter.
+	laterReceipt = `
+		ON CONFLICT (subject, business) DO UPDATE SET
+			arrived_event = CASE WHEN excluded.arrived_ms > receipts.arrived_ms
+				OR excluded.arrived_ms = receipts.arrived_ms AND excluded.arrived_event > receipts.arrived_event
+				THEN excluded.arrived_event ELSE receipts.arrived_event END,
+			arrived_ms = CASE WHEN excluded.arrived_ms > receipts.arrived_ms THEN excluded.arrived_ms ELSE receipts.arrived_ms END,
+			failed_code = CASE WHEN excluded.failed_ms > receipts.failed_ms
+				OR excluded.failed_ms = receipts.failed_ms AND excluded.failed_event > receipts.failed_event
+				THEN excluded.failed_code ELSE receipts.failed_code END,
+			failed_event = CASE WHEN excluded.failed_ms > receipts.failed_ms
+				OR excluded.failed_ms = receipts.failed_ms AND excluded.failed_event > receipts.failed_event
+				THEN excluded.failed_event ELSE receipts.failed_event END,
+			failed_ms = CASE WHEN excluded.failed_ms > receipts.failed_ms THEN excluded.failed_ms ELSE receipts.failed_ms END`
+	dropReceipts  = `DELETE FROM receipts WHERE subject = ?`
 	dropSightings = `DELETE FROM sightings WHERE subject = ?`
 
 	selectSubjectAge = `SELECT created_ms FROM subjects WHERE id = ?`
@@ -54,14 +82,14 @@ const (
 	// selectStateEvents is what the projection of a pair is made of: its own events
 	// without the talk and the marks, and those that hold for every business.
 	selectStateEvents = `SELECT audit_index, business, body FROM permission_events
-		WHERE subject = ? AND kind NOT IN ('messaged', 'confirmed', 'willing', 'expired', 'expiring')
+		WHERE subject = ? AND kind NOT IN ('messaged', 'confirmed', 'receipt', 'willing', 'expired', 'expiring')
 		AND (business = ? OR business = '' OR kind IN ('opted_out', 'optout_lifted', 'id_changed'))`
 	selectOptOuts = `SELECT audit_index, business, body FROM permission_events
-		WHERE subject = ? AND kind NOT IN ('messaged', 'confirmed', 'willing', 'expired', 'expiring')
+		WHERE subject = ? AND kind NOT IN ('messaged', 'confirmed', 'receipt', 'willing', 'expired', 'expiring')
 		AND kind IN ('opted_out', 'optout_lifted')`
 	// selectConsent is what the lifting of an opt-out has to come after.
 	selectConsent = `SELECT audit_index, business, body FROM permission_events
-		WHERE subject = ? AND kind NOT IN ('messaged', 'confirmed', 'willing', 'expired', 'expiring')
+		WHERE subject = ? AND kind NOT IN ('messaged', 'confirmed', 'receipt', 'willing', 'expired', 'expiring')
 		AND kind IN ('opted_out', 'granted')`
 	selectSubjectEvents = `SELECT audit_index, business, body FROM permission_events WHERE subject = ? ORDER BY audit_index`
 	selectPairEvents    = `SELECT audit_index, business, body FROM permission_events

@@ -179,7 +179,7 @@ func (h *history) applyDelivery(e *Event) {
 	switch e.Delivery {
 	case deliveryFailed:
 		h.failed = e
-	case "delivered", "read":
+	case deliveryArrived, deliveryRead:
 		h.failed = nil
 	}
 }

@@ -173,6 +173,9 @@ func (l *Ledger) storeTalk(ctx context.Context, tx *audit.Tx, r *recording) erro
 	if err := keep(ctx, tx, r, l.payload(r, tx.Now())); err != nil {
 		return err
 	}
+	if err := l.receive(ctx, tx, r); err != nil {
+		return err
+	}
 	news, err := l.sight(ctx, tx, r)
 	if err != nil || !news && !r.merged {
 		return err
@@ -215,7 +218,7 @@ func insert(ctx context.Context, tx *audit.Tx, r *recording, index int64) error 
 	if err != nil {
 		return fmt.Errorf("encode event: %w", err)
 	}
-	_, err = tx.ExecContext(ctx, insertEvent, index, r.ID, r.subject, string(r.Pair.Business), string(r.Kind),
+	_, err = tx.ExecContext(ctx, insertEvent, index, r.ID, r.subject, string(r.Pair.Business), r.rowKind(),
 		r.At.UnixMilli(), r.Received.UnixMilli(), string(body))
 	if err != nil {
 		return fmt.Errorf("store event: %w", err)

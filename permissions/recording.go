@@ -204,13 +204,27 @@ func standingOf(s Permission) *standing {
 	return &standing{Status: s.Status, Reason: s.Reason, Expires: s.Expires, Grant: s.Grant, DoNotCall: s.DoNotCall, Epoch: s.Epoch}
 }
 
-// stateless are the events that bear on no permission by themselves. They are not
-// among the events of a fold; the queries leave out the same kinds.
+// stateless are the events that bear on no permission by themselves, or of which
+// the last one tells all. They are not read for a fold, which knows them by their
+// traces; the queries leave out the same kinds.
 func (e *Event) stateless() bool {
 	switch e.Kind {
 	case Messaged, Confirmed, Willing, Expired, Expiring:
 		return true
+	case Delivered:
+		return e.receipt()
 	default:
 		return false
 	}
+}
+
+// receipt is true for the word on a message that carried no request of ours.
+func (e *Event) receipt() bool { return e.Kind == Delivered && e.Request == "" }
+
+// rowKind is the kind by which queries tell what a fold reads.
+func (e *Event) rowKind() string {
+	if e.receipt() {
+		return "receipt"
+	}
+	return string(e.Kind)
 }

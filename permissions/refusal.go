@@ -1,7 +1,11 @@
 package permissions
 
-// deliveryFailed is the provider's word for a message that did not arrive.
-const deliveryFailed = "failed"
+// The providers' words for what became of a message that matter here.
+const (
+	deliveryArrived = "delivered"
+	deliveryRead    = "read"
+	deliveryFailed  = "failed"
+)
 
 // applyReadBack keeps the provider's word. That there is no permission takes the
 // grant away, unless it had ended by then as the provider said it would; that

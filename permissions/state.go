@@ -29,7 +29,7 @@ func knownEvents(ctx context.Context, q querier, subject string, business geo.E1
 	if err != nil || business == "" {
 		return events, err
 	}
-	return appendSightings(ctx, q, events, subject, business)
+	return appendTraces(ctx, q, events, subject, business)
 }
 
 // collect reads all rows of a query.
@@ -83,20 +83,43 @@ func sightingsOf(ctx context.Context, q querier, subject string, business geo.E1
 	}, selectSightings, subject, string(business))
 }
 
-// appendSightings adds what the talk showed as two events each, the first and the
-// last time.
-func appendSightings(ctx context.Context, q querier, events []Event, subject string, business geo.E164) ([]Event, error) {
-	seen, err := sightingsOf(ctx, q, subject, business)
-	if err != nil {
-		return nil, err
+// trace is what a pair's talk or receipts leave for its fold.
+type trace struct {
+	name, holder string // the line, or the id of the receipt
+	together
+	receipt int // 0 for a sighting, -1 for a message that arrived, else 1 and the code of the failure
+}
+
+// events are the facts that a trace stands for.
+func (t *trace) events(business geo.E164) []Event {
+	e := Event{ID: t.name, Kind: Delivered, Pair: Pair{Business: business}, At: t.first}
+	switch {
+	case t.receipt == 0:
+		e.ID, e.Kind, e.Line, e.Holder = "sighted/first/"+t.name+"/"+t.holder, sighted, t.name, t.holder
+		last := e
+		last.ID, last.At = "sighted/last/"+t.name+"/"+t.holder, t.last
+		return []Event{e, last}
+	case t.name == "":
+		return nil
+	case t.receipt < 0:
+		e.Delivery = deliveryArrived
+	default:
+		e.Delivery, e.Code = deliveryFailed, t.receipt-1
 	}
-	for _, s := range seen {
-		for _, at := range []time.Time{s.first, s.last} {
-			events = append(events, Event{
-				ID:   "sighted/" + s.line + "/" + s.holder + at.Format("/2006-01-02T15:04:05.000"),
-				Kind: sighted, Pair: Pair{Business: business}, At: at, Line: s.line, Holder: s.holder,
-			})
-		}
+	return []Event{e}
+}
+
+// appendTraces adds what the talk and the receipts of a pair left.
+func appendTraces(ctx context.Context, q querier, events []Event, subject string, business geo.E164) ([]Event, error) {
+	b := string(business)
+	traces, err := collect(ctx, q, func(rows *sql.Rows) (t trace, err error) {
+		var first, last int64
+		err = rows.Scan(&t.name, &t.holder, &first, &last, &t.receipt)
+		t.first, t.last = time.UnixMilli(first).UTC(), time.UnixMilli(last).UTC()
+		return t, err
+	}, selectTraces, subject, b, subject, b, subject, b)
+	for i := range traces {
+		events = append(events, traces[i].events(business)...)
 	}
-	return events, nil
+	return events, err
 }

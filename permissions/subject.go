@@ -100,6 +100,8 @@ func mergeInto(ctx context.Context, tx *audit.Tx, keep, gone string) error {
 		{mergeFormer, []any{keep, gone}},
 		{moveSightings, []any{keep, gone}},
 		{dropSightings, []any{gone}},
+		{moveReceipts, []any{keep, gone}},
+		{dropReceipts, []any{gone}},
 		{mergeEvents, []any{keep, gone}},
 		{mergeCopyPairs, []any{keep, gone}},
 		{mergeDropPairs, []any{gone}},

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/geo"
@@ -81,10 +82,8 @@ func (l *Ledger) settle(ctx context.Context, tx *audit.Tx, call string, o Outcom
 	if err != nil {
 		return fmt.Errorf("settle attempt: %w", err)
 	}
-	if user == "" {
-		if user, err = l.addressOf(ctx, tx, subject); err != nil {
-			return err
-		}
+	if user, err = l.stillOf(ctx, tx, subject, user); err != nil {
+		return err
 	}
 	pair := Pair{Business: geo.E164(business), User: user}
 	_, err = l.RecordTx(ctx, tx, Event{
@@ -93,6 +92,19 @@ func (l *Ledger) settle(ctx context.Context, tx *audit.Tx, call string, o Outcom
 		Ref: grant, CallID: call, Purpose: purpose, Outcome: o,
 	})
 	return err
+}
+
+// stillOf is the address when it is the subject's, or another of theirs: during a
+// call the platform may give the number to somebody else.
+func (l *Ledger) stillOf(ctx context.Context, q querier, subject string, user User) (User, error) {
+	aliases, err := l.addressesNow(ctx, q, subject)
+	if err != nil {
+		return "", err
+	}
+	if slices.Contains(aliases, user) {
+		return user, nil
+	}
+	return aliases[0], nil
 }
 
 func settledAs(ctx context.Context, tx *audit.Tx, call string, o Outcome) error {
@@ -110,18 +122,25 @@ func settledAs(ctx context.Context, tx *audit.Tx, call string, o Outcome) error 
 // addressOf is the first address of a subject, of the one it was merged into
 // when it was.
 func (l *Ledger) addressOf(ctx context.Context, q querier, subject string) (User, error) {
-	var current string
-	if err := q.QueryRowContext(ctx, selectCurrent, subject).Scan(&current); err != nil {
-		return "", fmt.Errorf("read subject: %w", err)
-	}
-	aliases, err := aliasesOf(ctx, q, current)
+	aliases, err := l.addressesNow(ctx, q, subject)
 	if err != nil {
 		return "", err
 	}
-	if len(aliases) == 0 {
-		return "", ErrUser
-	}
 	return aliases[0], nil
+}
+
+// addressesNow are the addresses of a subject, of the one it was merged into when it
+// was; at least one.
+func (l *Ledger) addressesNow(ctx context.Context, q querier, subject string) ([]User, error) {
+	var current string
+	if err := q.QueryRowContext(ctx, selectCurrent, subject).Scan(&current); err != nil {
+		return nil, fmt.Errorf("read subject: %w", err)
+	}
+	aliases, err := aliasesOf(ctx, q, current)
+	if err == nil && len(aliases) == 0 {
+		err = ErrUser
+	}
+	return aliases, err
 }
 
 // Reserved says whether an attempt was ever reserved for a call: without one,

@@ -29,7 +29,7 @@ CREATE TABLE permission_events (
     event_id    TEXT NOT NULL UNIQUE,
     subject     TEXT NOT NULL REFERENCES subjects (id),
     business    TEXT NOT NULL,    -- '' when it holds for every business
-    kind        TEXT NOT NULL,
+    kind        TEXT NOT NULL,    -- the event's, or receipt for one on a message that was no request
     at_ms       BIGINT NOT NULL,
     received_ms BIGINT NOT NULL,
     body        TEXT NOT NULL     -- the event as JSON, without addresses and texts
@@ -37,7 +37,7 @@ CREATE TABLE permission_events (
 CREATE INDEX permission_events_history ON permission_events (subject, audit_index);
 -- What the projection reads: everything but the talk and the sweep's marks.
 CREATE INDEX permission_events_state ON permission_events (subject)
-    WHERE kind NOT IN ('messaged', 'confirmed', 'willing', 'expired', 'expiring');
+    WHERE kind NOT IN ('messaged', 'confirmed', 'receipt', 'willing', 'expired', 'expiring');
 
 -- Which number was seen with which BSUID in the talk with a business, first and
 -- last. Both by the opaque names of aliases.
@@ -49,6 +49,20 @@ CREATE TABLE sightings (
     first_ms BIGINT NOT NULL,
     last_ms  BIGINT NOT NULL,
     PRIMARY KEY (subject, business, line, holder)
+) WITHOUT ROWID;
+
+-- The last message of a business that reached the user, and the last that did not.
+-- Receipts come for every message that a company sends, so a decision does not read
+-- them one by one, but for those of permission requests.
+CREATE TABLE receipts (
+    subject       TEXT NOT NULL REFERENCES subjects (id),
+    business      TEXT NOT NULL,
+    arrived_ms    BIGINT NOT NULL,  -- 0 for none
+    arrived_event TEXT NOT NULL,
+    failed_ms     BIGINT NOT NULL,  -- 0 for none
+    failed_event  TEXT NOT NULL,
+    failed_code   BIGINT NOT NULL,  -- the provider's, 0 for none
+    PRIMARY KEY (subject, business)
 ) WITHOUT ROWID;
 
 -- Reserved dials. The partial index is the promise that a pair has one at most.
