@@ -1,6 +1,7 @@
 package permissions_test
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -145,12 +146,18 @@ func numberCases() map[string]aCase {
 		"opted out":                        {rule: "do_not_call", state: said(permissions.Event{Kind: permissions.OptedOut}), reason: permissions.DoNotCall},
 		"opted out and lifted": {rule: "do_not_call", state: all(said(permissions.Event{Kind: permissions.OptedOut}), wait(time.Second),
 			said(permissions.Event{Kind: permissions.OptOutLifted, Auth: permissions.AuthOperator}))},
-		"opted out of another purpose": {rule: "do_not_call", purpose: "delivery",
-			state: said(permissions.Event{Kind: permissions.OptedOut, Scope: permissions.ScopePurpose, Brand: "acme", Purpose: "sales"})},
-		"opted out of this purpose": {rule: "do_not_call", purpose: "sales", reason: permissions.DoNotCall,
-			state: said(permissions.Event{Kind: permissions.OptedOut, Scope: permissions.ScopePurpose, Brand: "acme", Purpose: "sales"})},
-		"a call that does not say its purpose": {rule: "do_not_call", reason: permissions.DoNotCall,
-			state: said(permissions.Event{Kind: permissions.OptedOut, Scope: permissions.ScopePurpose, Brand: "acme", Purpose: "sales"})},
+		"opted out of another purpose": {
+			rule: "do_not_call", purpose: "delivery",
+			state: said(permissions.Event{Kind: permissions.OptedOut, Scope: permissions.ScopePurpose, Brand: "acme", Purpose: "sales"}),
+		},
+		"opted out of this purpose": {
+			rule: "do_not_call", purpose: "sales", reason: permissions.DoNotCall,
+			state: said(permissions.Event{Kind: permissions.OptedOut, Scope: permissions.ScopePurpose, Brand: "acme", Purpose: "sales"}),
+		},
+		"a call that does not say its purpose": {
+			rule: "do_not_call", reason: permissions.DoNotCall,
+			state: said(permissions.Event{Kind: permissions.OptedOut, Scope: permissions.ScopePurpose, Brand: "acme", Purpose: "sales"}),
+		},
 	}
 }
 
@@ -165,18 +172,22 @@ func TestEveryRuleOfACall(t *testing.T) {
 		}
 	}
 	cases := numberCases()
-	for name, c := range map[string]aCase{
+	maps.Copy(cases, map[string]aCase{
 		"no grant":                {rule: "permission", state: wait(0), reason: permissions.NoPermission},
 		"a temporary grant":       {rule: "permission", state: said(grant)},
 		"a minute before its end": {rule: "permission", state: all(said(grant), wait(168*time.Hour-time.Minute)), reason: permissions.PermissionExpired},
 		"before that":             {rule: "permission", state: all(said(grant), wait(168*time.Hour-time.Minute-time.Millisecond))},
 		"declined":                {rule: "permission", state: all(said(grant), wait(time.Second), said(permissions.Event{Kind: permissions.Declined})), reason: permissions.PermissionDeclined},
 		"revoked":                 {rule: "permission", state: all(said(grant), wait(time.Second), said(permissions.Event{Kind: permissions.Revoked})), reason: permissions.PermissionRevoked},
-		"a grant by a static secret": {rule: "permission_verified", state: said(permissions.Event{ID: "g", Kind: permissions.Granted, Auth: permissions.AuthBearer}),
-			reason: permissions.PermissionUnverified},
+		"a grant by a static secret": {
+			rule: "permission_verified", state: said(permissions.Event{ID: "g", Kind: permissions.Granted, Auth: permissions.AuthBearer}),
+			reason: permissions.PermissionUnverified,
+		},
 		"a signed grant": {rule: "permission_verified", state: said(grant)},
-		"the provider knows no permission": {rule: "permission_verified", state: all(said(grant), unanswered(1, permissions.OutcomeRefused)),
-			reason: permissions.PermissionUnverified},
+		"the provider knows no permission": {
+			rule: "permission_verified", state: all(said(grant), unanswered(1, permissions.OutcomeRefused)),
+			reason: permissions.PermissionUnverified,
+		},
 		"two unanswered":   {rule: "consecutive_unanswered", state: all(said(grant), unanswered(2, permissions.OutcomeUnanswered))},
 		"three unanswered": {rule: "consecutive_unanswered", state: all(said(grant), unanswered(3, permissions.OutcomeUnanswered)), reason: permissions.ConsecutiveUnanswered},
 		"three declined":   {rule: "consecutive_unanswered", state: all(said(grant), unanswered(3, permissions.OutcomeRejected)), reason: permissions.ConsecutiveUnanswered},
@@ -184,9 +195,7 @@ func TestEveryRuleOfACall(t *testing.T) {
 			said(permissions.Event{Kind: permissions.Called, CallID: "in", Outcome: permissions.OutcomeConnected}))},
 		"a call under way": {rule: "attempt_in_progress", state: all(said(grant), func(t *testing.T, f *fixture) { t.Helper(); f.authorize(t, pair, "c") }), reason: permissions.AttemptInProgress},
 		"any hour":         {rule: "quiet_hours", state: wait(9 * time.Hour)},
-	} {
-		cases[name] = c
-	}
+	})
 	tell(t, permissions.StartCall, cases)
 }
 
@@ -216,7 +225,7 @@ func TestEveryRuleOfARequest(t *testing.T) {
 	}
 	marketing := said(permissions.Event{Kind: permissions.MessagesStopped, Category: "marketing"})
 	cases := numberCases()
-	for name, c := range map[string]aCase{
+	maps.Copy(cases, map[string]aCase{
 		"no messages":    {rule: "messages_opt_out", state: said(permissions.Event{Kind: permissions.MessagesStopped}), reason: permissions.MessagesOptOut},
 		"messages again": {rule: "messages_opt_out", state: all(said(permissions.Event{Kind: permissions.MessagesStopped}), wait(time.Second), said(permissions.Event{Kind: permissions.MessagesResumed}))},
 		"no marketing, of a template that may be": {rule: "messages_opt_out", state: marketing, reason: permissions.MessagesOptOut},
@@ -245,9 +254,7 @@ func TestEveryRuleOfARequest(t *testing.T) {
 		"stopped marketing, and this is none": {rule: "request_deliverable", state: all(failed(131050), category("", "UTILITY"))},
 		"delivered since": {rule: "request_deliverable", state: all(failed(131026), wait(time.Second),
 			said(permissions.Event{ID: "arrived", Kind: permissions.Delivered, Ref: "wamid.2", Delivery: "delivered"}))},
-	} {
-		cases[name] = c
-	}
+	})
 	for _, word := range []string{"PENDING", "REJECTED", "PAUSED", "DISABLED", "IN_APPEAL", "PENDING_DELETION", "DELETED", "ARCHIVED", "LOCKED"} {
 		cases["template "+word] = aCase{rule: "request_template", state: status(word), reason: permissions.TemplateUnusable}
 	}

@@ -131,7 +131,7 @@ func TestANumberIsAFunctionOfItsNotices(t *testing.T) {
 	begin := f.clock()
 	f.record(t, func() permissions.Event { g := f.grant("g", pair); g.Permanent = true; return g }())
 	for seed := range 150 {
-		r := rand.New(rand.NewPCG(uint64(seed), 1)) //nolint:gosec // a test that repeats
+		r := rand.New(rand.NewPCG(uint64(seed), 1))
 		all := make([]permissions.Notice, 1+r.IntN(10))
 		for i := range all {
 			all[i] = randomNotice(r, i, begin)

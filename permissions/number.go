@@ -140,41 +140,44 @@ func foldNumber(notices []Notice) *number {
 // until a later notice about the type; of the same instant, whichever restricts.
 // An end that has passed is no restriction.
 func (f *number) restrictions(now time.Time) []NumberRestriction {
-	out := []NumberRestriction{}
+	inForce := restrictionList{}
 	read := f.last[aspectRestrictions]
-	add := func(r NumberRestriction) {
-		i := slices.IndexFunc(out, func(o NumberRestriction) bool { return o.Type == r.Type })
-		switch {
-		case !r.Until.IsZero() && !now.Before(r.Until):
-		case i < 0:
-			out = append(out, r)
-		case !out[i].Until.IsZero() && (r.Until.IsZero() || r.Until.After(out[i].Until)):
-			out[i] = r
-		}
-	}
 	said := make(map[string]time.Time)
 	for aspect, n := range f.last {
-		if !strings.HasPrefix(aspect, aspectRestriction) {
-			continue
-		}
-		if read == nil || !n.At.Before(read.At) {
+		if strings.HasPrefix(aspect, aspectRestriction) && (read == nil || !n.At.Before(read.At)) {
 			said[n.Type] = n.At
-			add(NumberRestriction{Type: n.Type, Reason: n.Remediation, Since: n.At, Until: n.Until, Notice: n.ID})
+			inForce.add(NumberRestriction{Type: n.Type, Reason: n.Remediation, Since: n.At, Until: n.Until, Notice: n.ID}, now)
 		}
 	}
 	if read != nil {
 		for _, r := range read.Restrictions {
-			if at, ok := said[r.Type]; ok && at.After(read.At) {
+			if said[r.Type].After(read.At) {
 				continue
 			}
 			if r.Notice = read.ID; r.Since.IsZero() {
 				r.Since = read.At
 			}
-			add(r)
+			inForce.add(r, now)
 		}
 	}
-	slices.SortFunc(out, func(a, b NumberRestriction) int { return strings.Compare(a.Type, b.Type) })
-	return out
+	slices.SortFunc(inForce, func(a, b NumberRestriction) int { return strings.Compare(a.Type, b.Type) })
+	return inForce
+}
+
+// restrictionList holds each type once.
+type restrictionList []NumberRestriction
+
+// add takes a restriction in when it has not ended, in place of one of its type
+// that ends earlier.
+func (l *restrictionList) add(r NumberRestriction, now time.Time) {
+	i := slices.IndexFunc(*l, func(o NumberRestriction) bool { return o.Type == r.Type })
+	switch {
+	case !r.Until.IsZero() && !now.Before(r.Until):
+	case i < 0:
+		*l = append(*l, r)
+	case endOf(r.Until) > endOf((*l)[i].Until):
+		(*l)[i] = r
+	}
 }
 
 // unable are the provider's refusals that still hold at now, by code.

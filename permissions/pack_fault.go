@@ -81,10 +81,8 @@ func broken(key, why string) error {
 }
 
 func (g grantRules) fault() error {
-	for key, d := range map[string]span{"max_age": g.MaxAge, "clock_skew": g.ClockSkew, "read_back_after": g.ReadBackAfter, "warning": g.Warning} {
-		if d < 0 {
-			return broken("grant."+key, "cannot be negative")
-		}
+	if err := g.spanFault(); err != nil {
+		return err
 	}
 	switch {
 	case g.DefaultAge <= 0:
@@ -99,10 +97,17 @@ func (g grantRules) fault() error {
 		return broken("grant.approvals", "is 1 or 2")
 	}
 	for _, a := range g.ReadBack {
-		switch a {
-		case AuthHMAC, AuthBearer, AuthOperator:
-		default:
+		if !slices.Contains([]Auth{AuthHMAC, AuthBearer, AuthOperator}, a) {
 			return broken("grant.read_back", "lists hmac, bearer or operator")
+		}
+	}
+	return nil
+}
+
+func (g grantRules) spanFault() error {
+	for key, d := range map[string]span{"max_age": g.MaxAge, "clock_skew": g.ClockSkew, "read_back_after": g.ReadBackAfter, "warning": g.Warning} {
+		if d < 0 {
+			return broken("grant."+key, "cannot be negative")
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package callback_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -185,7 +184,7 @@ func TestAnOptOutOfOnePurpose(t *testing.T) {
 		require.Equal(t, callback.Pending, h.get(byPurpose["delivery"].ID).State)
 		_, err := h.Add(t.Context(), callback.Callback{Business: business, User: ann, Agent: "100", Purpose: "sales"})
 		var refusal *permissions.Refusal
-		require.True(t, errors.As(err, &refusal))
+		require.ErrorAs(t, err, &refusal)
 		require.Equal(t, permissions.DoNotCall, refusal.Decision.Reason)
 		h.start()
 		time.Sleep(time.Hour)
