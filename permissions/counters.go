@@ -38,28 +38,6 @@ func (h *history) connected(doubtful bool) []time.Time {
 	return out
 }
 
-// requests are the times of permission requests since the last connected call in
-// either direction, when the pack resets them by it. The reset is dated to the
-// beginning of the call, because the platform's comes when it connects: a request
-// made during the call counts.
-func (h *history) requests(p *pack) []time.Time {
-	var reset time.Time
-	if p.Requests.Reset {
-		for _, c := range h.calls() {
-			if c.outcome() == OutcomeConnected && c.began.After(reset) {
-				reset = c.began
-			}
-		}
-	}
-	var out []time.Time
-	for _, e := range h.events {
-		if e.Kind == Requested && !e.At.Before(reset) {
-			out = append(out, e.At)
-		}
-	}
-	return out
-}
-
 // streak counts the business-initiated calls that were not answered or were
 // declined, since the last connected call in either direction or the last grant
 // that the user gave. One whose outcome a crash hid counts with them. At one

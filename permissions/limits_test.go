@@ -83,9 +83,15 @@ func (m model) calls() (out []rang) {
 func (m model) limits(o *observed, now time.Time) {
 	calls := m.calls()
 	for _, e := range m.events {
-		fresh := e.Kind == Requested && now.Sub(e.At) < 168*time.Hour
+		at := e.At // of a request, or when the provider took it
+		for _, d := range m.events {
+			if d.Kind == Delivered && d.Request == e.ID && (d.Delivery == "accepted" || d.Delivery == "sent") && d.At.After(at) {
+				at = d.At
+			}
+		}
+		fresh := e.Kind == Requested && now.Sub(at) < 168*time.Hour
 		for _, c := range calls {
-			fresh = fresh && (!c.connected || !c.began.After(e.At))
+			fresh = fresh && (!c.connected || !c.began.After(at))
 		}
 		if fresh {
 			o.Requests++

@@ -358,7 +358,9 @@ func (m model) contact(o *observed) {
 	if z := m.last(func(e Event) bool { return e.Kind == Located }); z != nil {
 		o.Zone = z.Zone
 	}
-	if d := m.last(func(e Event) bool { return e.Kind == Delivered && e.Delivery != "sent" }); d != nil && d.Delivery == "failed" {
+	if d := m.last(func(e Event) bool {
+		return e.Kind == Delivered && slices.Contains([]string{"delivered", "read", "failed"}, e.Delivery)
+	}); d != nil && d.Delivery == "failed" {
 		o.Failed = d.ID
 	}
 	for _, category := range []string{"marketing", ""} {

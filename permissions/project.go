@@ -210,7 +210,7 @@ func (h *history) permission(pair Pair, subject string, p *pack, now time.Time) 
 		Pair: pair, Subject: subject, Status: StatusNone, Reason: NoPermission,
 		DoNotCall: h.optOut != nil, Epoch: h.epoch, UpdatedAt: h.updated,
 		Connected: len(within(h.connected(true), now, longest(p.Calls.Connected))),
-		Requests:  len(within(h.requests(p), now, longest(p.Requests.Limits))),
+		Requests:  len(within(h.asked(p), now, longest(p.Requests.Limits))),
 		Requested: h.lastRequest(), Unanswered: h.streak(), Zone: h.zone, MessagesStopped: h.stopped != nil,
 	}
 	if h.read != nil {

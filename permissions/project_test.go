@@ -112,7 +112,8 @@ func drawDetails(s source, e *Event, count int) {
 	case Reported:
 		e.CallID, e.Outcome, e.Inbound = oneOf(s, "c1", "c2", "p1", "u1"), oneOf(s, outcomes[:3]...), s.below(3) == 0
 	case Delivered:
-		e.Delivery = oneOf(s, "sent", "delivered", "read", "failed")
+		e.Delivery = oneOf(s, "accepted", "sent", "delivered", "read", "failed")
+		e.Request = oneOf(s, "", someEvent())
 	case MessagesStopped, MessagesResumed:
 		e.Category = oneOf(s, "", "marketing")
 	case IDChanged:
