@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/callctl/callctl/permissions"
+	"github.com/callctl/callctl/permissions/readback"
 	"github.com/callctl/callctl/sipbridge"
 )
 
@@ -23,6 +24,7 @@ func (w *world) exercise() {
 	w.post(grant("wamid.G1"))
 	w.as("read", http.MethodPost, "/v1/decisions", map[string]any{"business": business, "user": customer}) // a dry run: not counted
 	w.server.Decided(permissions.Decision{Action: permissions.StartCall, Allow: true, Reason: permissions.Allowed})
+	w.server.Asked(readback.Question{Why: permissions.DoubtAge, Status: permissions.StatusTemporary})
 	w.do(http.MethodGet, "/nowhere/%2B6591234567", nil, nil)
 }
 
@@ -35,6 +37,11 @@ func TestMetrics(t *testing.T) {
 		`callctl_webhook_commit_seconds_count 1`,
 		`callctl_authorize_total{action="start_call",decision="allow",reason="allowed"} 1`,
 		`callctl_calls_active{direction="USER_INITIATED"} 1`,
+		`callctl_read_backs_total{result="answered",why="age"} 1`,
+		`callctl_approvals_pending 0`,
+		`callctl_number_restricted{account="other",restriction="other"} 0`,
+		`callctl_provider_limit_drifts{account="acme"} 0`,
+		`callctl_webhook_deliveries_kept{account="other",state="quarantined"} 0`,
 		`callctl_calls_active{direction="BUSINESS_INITIATED"} 0`,
 		`callctl_audit_entries 1`,
 		`callctl_build_info{commit="abc",goversion="go1.26",version="1.2.3"} 1`,
