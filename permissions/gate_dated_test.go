@@ -98,3 +98,29 @@ func TestTheSameAnswerEverywhere(t *testing.T) {
 	asked.ID, asked.AuditIndex = "", -1
 	require.Equal(t, dry, asked)
 }
+
+// TestNoDialAtTheEndOfAGrant: whatever the provider's clock and ours differ by, up
+// to the pack's margin, no dial is allowed at the provider's expiry or after it.
+func TestNoDialAtTheEndOfAGrant(t *testing.T) {
+	f := newWorld(t, nil)
+	begin := f.clock()
+	ends := begin.Add(time.Hour)
+	g := f.grant("g", pair)
+	g.Expires = ends
+	f.record(t, g)
+	allowed := 0
+	for after := -120 * time.Second; after <= 120*time.Second; after += time.Second {
+		for _, skew := range []time.Duration{-time.Minute, -time.Second, 0, time.Second, time.Minute} {
+			theirs := ends.Add(after)
+			d := f.question(t, permissions.Query{At: theirs.Add(skew)})
+			if d.Allow {
+				allowed++
+				require.True(t, theirs.Before(ends), "%s after the end, by a clock %s off", after, skew)
+			}
+		}
+	}
+	require.Equal(t, 120+61+60+59, allowed, "the last of them 61 s before the end by our clock")
+	s := f.state(t, pair)
+	require.Equal(t, ends, s.Expires)
+	require.Equal(t, ends.Add(-time.Minute), f.check(t, pair).Until)
+}

@@ -232,7 +232,9 @@ func (s *Scheduler) conclude(c *Callback, outcome permissions.Outcome, err error
 	case outcome == permissions.OutcomeConnected:
 		c.State, c.Reason = Completed, ""
 	case outcome == permissions.OutcomeRefused:
-		c.State, c.Reason = Refused, permissions.PermissionRevoked
+		// The provider knows no permission: the grant is in doubt until it is read
+		// back, and this call is not tried again.
+		c.State, c.Reason = Refused, permissions.PermissionUnverified
 	case outcome == permissions.OutcomeUnknown:
 		c.State, c.Reason = Unknown, permissions.Reason(outcome)
 	case outcome == "" || err != nil && outcome == permissions.OutcomeFailed:

@@ -298,7 +298,7 @@ func TestOutcomes(t *testing.T) {
 		"rejected":   {permissions.OutcomeRejected, nil, callback.Failed, "rejected"},
 		"cancelled":  {permissions.OutcomeCancelled, nil, callback.Failed, "cancelled"},
 		"failed":     {permissions.OutcomeFailed, nil, callback.Failed, "failed"},
-		"refused":    {permissions.OutcomeRefused, nil, callback.Refused, permissions.PermissionRevoked},
+		"refused":    {permissions.OutcomeRefused, nil, callback.Refused, permissions.PermissionUnverified},
 		"unknown":    {permissions.OutcomeUnknown, nil, callback.Unknown, "unknown"},
 		"broken":     {permissions.OutcomeFailed, broken, callback.Failed, callback.DialFailed},
 		"no outcome": {"", broken, callback.Failed, callback.DialFailed},
