@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -25,7 +26,9 @@ func statements(entries []packEntry) []string {
 	for i, e := range entries {
 		switch e.Kind {
 		case kindDNCAdded:
-			lines = append(lines, t.statement(i, "On the do-not-call list since", everyBusiness, kindDNCLifted))
+			lines = append(lines, t.statement(i, "On the do-not-call list"+reach(e)+" since", everyBusiness, kindDNCLifted))
+		case kindStopped:
+			lines = append(lines, t.stopStatement(i))
 		case kindRevoked, kindDeclined:
 			lines = append(lines, t.statement(i, "Permission withdrawn or refused at", t.business[i], kindGranted))
 		}
@@ -47,10 +50,14 @@ func newTimeline(entries []packEntry) *timeline {
 	t := &timeline{entries: entries, business: make([]string, len(entries)), at: map[string]map[string][]int{}}
 	for i, e := range entries {
 		t.business[i] = businessOf(e)
-		of := t.at[e.Kind]
+		kind := e.Kind
+		if kind == kindResumed {
+			kind = resumedKey(category(e))
+		}
+		of := t.at[kind]
 		if of == nil {
 			of = map[string][]int{}
-			t.at[e.Kind] = of
+			t.at[kind] = of
 		}
 		of[t.business[i]] = append(of[t.business[i]], i)
 		of[everyBusiness] = append(of[everyBusiness], i)
@@ -90,6 +97,65 @@ func (t *timeline) statement(i int, words, business, until string) string {
 	_, refused := t.between(kindRefused, business, i, to)
 	return fmt.Sprintf("%s entry %d, %s%s. Dials after it, up to %s: %s. Refused by the gate in that time: %d.",
 		words, e.Index, e.Time.UTC().Format(summaryTime), scope, end, t.dials(business, i, to), refused)
+}
+
+// reach says how far a do-not-call entry reaches, "" for everything. The dials
+// that its statement names are all the same those of every number and purpose: a
+// pack does not know which number is of which brand.
+func reach(e packEntry) string {
+	var p struct {
+		Scope   string `json:"scope"`
+		Brand   string `json:"brand"`
+		Purpose string `json:"purpose"`
+	}
+	if e.Payload == nil || json.Unmarshal(e.Payload, &p) != nil {
+		return ""
+	}
+	switch p.Scope {
+	case "brand":
+		return fmt.Sprintf(" of the brand %q", oneLine(p.Brand))
+	case "purpose":
+		return fmt.Sprintf(" of the brand %q for calls of the purpose %q", oneLine(p.Brand), oneLine(p.Purpose))
+	}
+	return ""
+}
+
+// category is which messages a stop or its end is about, "" for all.
+func category(e packEntry) string {
+	var p struct {
+		Category string `json:"category"`
+	}
+	if e.Payload == nil || json.Unmarshal(e.Payload, &p) != nil {
+		return ""
+	}
+	return p.Category
+}
+
+// resumedKey is where a timeline has the ends of stops of a category.
+func resumedKey(category string) string { return kindResumed + "/" + category }
+
+// stopStatement is about the stop of messages at position i: it says whether the
+// person was asked for permission after it, which takes a message. Messages of its
+// category or of all that are wanted again end it.
+func (t *timeline) stopStatement(i int) string {
+	e, business, about := t.entries[i], t.business[i], category(t.entries[i])
+	what, from := "Messages", ""
+	if about != "" {
+		what = "Messages of the category " + strconv.Quote(oneLine(about))
+	}
+	if business != "" {
+		from = " from " + business
+	}
+	end, to := "the export", len(t.entries)
+	for _, key := range []string{resumedKey(""), resumedKey(about)} {
+		if next := after(t.at[key][business], i, to); len(next) > 0 {
+			to = next[0]
+			end = fmt.Sprintf("entry %d (%s)", t.entries[to].Index, kindResumed)
+		}
+	}
+	_, asked := t.between(kindRequested, business, i, to)
+	return fmt.Sprintf("%s%s stopped since entry %d, %s. Requests for permission after it, up to %s: %d.",
+		what, from, e.Index, e.Time.UTC().Format(summaryTime), end, asked)
 }
 
 // dials names the dials between two positions.
