@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -23,6 +24,7 @@ const (
 type turnstile struct {
 	bucket *rate.Limiter
 	each   time.Duration // between two questions
+	dials  atomic.Int32  // that wait
 
 	mu     sync.Mutex
 	until  time.Time // shut until then
@@ -41,17 +43,14 @@ func newTurnstile(perSecond float64) *turnstile {
 // it before ctx's deadline. The others book nothing: whenever a dial comes it goes
 // first.
 func (t *turnstile) pass(ctx context.Context, first bool) error {
+	if first {
+		return t.passFirst(ctx)
+	}
 	for {
 		if err := t.reopened(ctx); err != nil {
 			return err
 		}
-		if first {
-			if err := t.bucket.Wait(ctx); err != nil {
-				return fmt.Errorf("wait for the turn: %w", err)
-			}
-			return nil
-		}
-		if t.bucket.Allow() {
+		if t.dials.Load() == 0 && t.bucket.Allow() {
 			return nil
 		}
 		if err := sleep(ctx, t.nextTurn()); err != nil {
@@ -60,10 +59,22 @@ func (t *turnstile) pass(ctx context.Context, first bool) error {
 	}
 }
 
+func (t *turnstile) passFirst(ctx context.Context) error {
+	t.dials.Add(1)
+	defer t.dials.Add(-1)
+	if err := t.reopened(ctx); err != nil {
+		return err
+	}
+	if err := t.bucket.Wait(ctx); err != nil {
+		return fmt.Errorf("wait for the turn: %w", err)
+	}
+	return nil
+}
+
 // nextTurn is the wait for the next turn if nobody takes it before.
 func (t *turnstile) nextTurn() time.Duration {
 	missing := 1 - t.bucket.Tokens()
-	return time.Duration(missing*float64(t.each)) + time.Microsecond
+	return max(time.Duration(missing*float64(t.each)), 0) + time.Microsecond
 }
 
 // reopened waits until the provider may be asked again, or fails at once when
