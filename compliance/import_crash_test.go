@@ -166,7 +166,7 @@ func TestWaitingRowsAreSealed(t *testing.T) {
 	require.NoError(t, d.db.Read.QueryRowContext(t.Context(), "SELECT sealed FROM import_chunks").Scan(&sealed))
 	require.NotContains(t, string(sealed), "91234567")
 	for _, name := range []string{"callctl.db", "callctl.db-wal"} {
-		content, err := os.ReadFile(filepath.Join(d.dir, name)) //nolint:gosec // the test's own file
+		content, err := os.ReadFile(filepath.Join(d.dir, name))
 		require.NoError(t, err)
 		require.NotContains(t, string(content), "91234567", name)
 	}
@@ -211,7 +211,7 @@ func TestKilledImport(t *testing.T) {
 	kills, halfway := 0, 0
 	for wait := 100 * time.Millisecond; ; wait += 15 * time.Millisecond {
 		ctx, cancel := context.WithTimeout(t.Context(), wait)                                            // the kill is a SIGKILL
-		child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestImportChild$", "-test.timeout=2m") //nolint:gosec // this very binary
+		child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestImportChild$", "-test.timeout=2m")
 		child.Env = append(os.Environ(), childDir+"="+dir)
 		out, err := child.CombinedOutput()
 		killed := ctx.Err() != nil
@@ -269,7 +269,7 @@ func TestImportMakesRoom(t *testing.T) {
 		default:
 		}
 		require.NoError(t, d.log.Update(t.Context(), func(ctx context.Context, tx *audit.Tx) error {
-			_, err := tx.Append(ctx, audit.Record{Kind: "test.turn", Payload: fmt.Sprint(served)})
+			_, err := tx.Append(ctx, audit.Record{Kind: "test.turn", Payload: served})
 			return err
 		}))
 		served++

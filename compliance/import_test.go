@@ -387,7 +387,7 @@ func TestImportIsAUnion(t *testing.T) {
 			require.Contains(rt, after, user(n))
 		}
 	})
-	require.Equal(t, len(d.listed(t)), len(d.entries(t, "dnc.added")))
+	require.Len(t, d.entries(t, "dnc.added"), len(d.listed(t)))
 	require.False(t, slices.ContainsFunc(d.entries(t, kindImportStarted), func(e audit.Entry) bool {
 		return strings.Contains(string(e.Payload), "+659")
 	}))
