@@ -124,3 +124,23 @@ func TestNoDialAtTheEndOfAGrant(t *testing.T) {
 	require.Equal(t, ends, s.Expires)
 	require.Equal(t, ends.Add(-time.Minute), f.check(t, pair).Until)
 }
+
+// TestAnAttemptInThePast was open while it lasted.
+func TestAnAttemptInThePast(t *testing.T) {
+	f := newWorld(t, nil)
+	f.record(t, f.grant("g", pair))
+	f.advance(time.Minute)
+	began := f.clock()
+	ticket, _ := f.authorize(t, pair, "c1")
+	f.advance(time.Minute)
+	f.settle(t, ticket, permissions.OutcomeConnected)
+	f.advance(time.Minute)
+	f.authorize(t, pair, "c2")
+	f.advance(time.Minute)
+	for after, want := range map[time.Duration]string{
+		-time.Millisecond: "", 0: "c1", time.Minute - time.Millisecond: "c1", time.Minute: "", 2 * time.Minute: "c2", 3 * time.Minute: "c2",
+	} {
+		d := f.question(t, permissions.Query{At: began.Add(after)})
+		require.Equal(t, want, lineOf(t, d, "attempt_in_progress").Inputs["callId"], after)
+	}
+}

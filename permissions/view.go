@@ -41,8 +41,20 @@ func (l *Ledger) view(ctx context.Context, q querier, ask Query, now time.Time) 
 	past := !ask.At.IsZero() && ask.At.Before(now)
 	if past {
 		v.events = slices.DeleteFunc(v.events, func(e Event) bool { return e.At.After(ask.At) })
+		v.open = unsettled(v.events)
 	}
 	return v, v.readNotices(ctx, q, ask, past)
+}
+
+// unsettled is the call of the attempt that the events leave open, "" for none.
+func unsettled(events []Event) string {
+	for _, e := range events {
+		settles := func(o Event) bool { return o.Kind == Settled && o.CallID == e.CallID }
+		if e.Kind == Attempted && !slices.ContainsFunc(events, settles) {
+			return e.CallID
+		}
+	}
+	return ""
 }
 
 // readNotices reads what is known of our number and of the request's template.
