@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -210,7 +209,7 @@ func TestKilledImport(t *testing.T) {
 	dir := t.TempDir()
 	kills, halfway := 0, 0
 	for wait := 100 * time.Millisecond; ; wait += 15 * time.Millisecond {
-		ctx, cancel := context.WithTimeout(t.Context(), wait)                                            // the kill is a SIGKILL
+		ctx, cancel := context.WithTimeout(t.Context(), wait) // the kill is a SIGKILL
 		child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestImportChild$", "-test.timeout=2m")
 		child.Env = append(os.Environ(), childDir+"="+dir)
 		out, err := child.CombinedOutput()

@@ -233,7 +233,7 @@ func (i *Importer) cipher(id string, salt []byte) (cipher.AEAD, error) {
 
 // nonce is the number of a chunk: a key seals each once.
 func nonce(seq int64) []byte {
-	const size = 12                                                               // of GCM
+	const size = 12 // of GCM
 	return binary.BigEndian.AppendUint64(make([]byte, size-8, size), uint64(seq))
 }
 
