@@ -217,6 +217,7 @@ func TestReconcile(t *testing.T) {
 	<-rd.begun
 	rd.release <- struct{}{}
 	require.Eventually(t, func() bool { return run()["state"] == "failed" }, 5*time.Second, 5*time.Millisecond)
+	require.Equal(t, "provider is down for …", run()["error"])
 	require.NotContains(t, w.logs.String(), "91234567")
 	require.Equal(t, http.StatusNotFound, w.as("write", http.MethodPost, "/v1/numbers/%2B6539999999/reconcile", nil).status)
 }

@@ -20,6 +20,7 @@ type Reconciliation struct {
 	StartedBy string    `json:"startedBy" doc:"Token name"`
 	Asked     int       `json:"asked" doc:"Pairs that the provider was asked about"`
 	Failed    int       `json:"failed" doc:"Pairs of them that could not be read"`
+	Error     string    `json:"error,omitempty" doc:"Why the run failed"`
 }
 
 // The states of a run.
@@ -119,7 +120,7 @@ func (s *Server) runReconcile(a Account, run Reconciliation) {
 	run.Asked, run.Failed, err = s.cfg.Reader.Reconcile(s.closing, a.Business)
 	run.State = runDone
 	if err != nil {
-		run.State = runFailed
-		log.WarnContext(s.closing, "reconcile run failed", slog.String("error", mask(err.Error())))
+		run.State, run.Error = runFailed, mask(err.Error())
+		log.WarnContext(s.closing, "reconcile run failed", slog.String("error", run.Error))
 	}
 }

@@ -168,11 +168,12 @@ type reconciliation struct {
 	StartedBy string    `json:"startedBy"`
 	Asked     int       `json:"asked"`
 	Failed    int       `json:"failed"`
+	Error     string    `json:"error,omitempty"`
 }
 
 func reconcileColumns() []column {
 	return []column{
-		{"state", "state"}, {"asked", "asked"}, {"could not be read", "failed"}, {"started at", "startedAt"}, {"ended at", "endedAt"},
+		{"state", "state"}, {"asked", "asked"}, {"could not be read", "failed"}, {"error", "error"}, {"started at", "startedAt"}, {"ended at", "endedAt"},
 	}
 }
 
