@@ -113,6 +113,10 @@ func (c caller) numbers(t *testing.T) {
 	out, _ = c.run(exitDone, "numbers", "notices", commandsBusiness, "-o", "csv")
 	require.Contains(t, out, ",restriction,")
 	c.run(exitFailed, "numbers", "show", "+6539999999")
+	var run struct{ State, StartedBy string }
+	c.decode(&run, exitDone, "numbers", "reconcile", commandsStrict)
+	require.Equal(t, "done", run.State)
+	require.Equal(t, "ops", run.StartedBy)
 	out, _ = c.run(exitFailed, "check", "--business", commandsBusiness, "--user", "+6591234568", "-o", "table")
 	require.Regexp(t, `(?m)^business_restricted +no +business_restricted`, out)
 }
@@ -155,6 +159,34 @@ func (c caller) deliveries(t *testing.T) {
 	_, errOut := c.run(exitFailed, "deliveries", "show", "999")
 	require.Contains(t, errOut, "refused: not_found: ")
 	c.run(exitUsage, "deliveries", "show", "first")
+}
+
+// imports takes a list in; with a line that cannot be read nothing of it counts.
+func (c caller) imports(t *testing.T) {
+	c.T = t
+	file := filepath.Join(t.TempDir(), "list.csv")
+	require.NoError(t, os.WriteFile(file, []byte("user,reason\n+6581234567,by letter\n+658123x,\n"), 0o600))
+	out, errOut := c.run(exitFailed, "dnc", "import", file, "--reason", "a list", "-o", "table")
+	require.Contains(t, errOut, "refused: import_refused: ")
+	require.Regexp(t, `(?m)^3 +user +number_characters +`, out)
+	c.run(exitFailed, "dnc", "show", "+6581234567")
+
+	require.NoError(t, os.WriteFile(file, []byte("user,reason\n+6581234567,by letter\n+6581234568,\n"), 0o600))
+	var r struct {
+		State       string
+		Rows, Added int
+	}
+	c.decode(&r, exitDone, "dnc", "import", file, "--reason", "a list", "--dry-run")
+	require.Equal(t, "checked", r.State)
+	c.run(exitFailed, "dnc", "show", "+6581234567")
+	c.decode(&r, exitDone, "dnc", "import", file, "--reason", "a list")
+	require.Equal(t, "applied", r.State)
+	require.Equal(t, 2, r.Added)
+	var entry struct{ Source, Actor, Reason string }
+	c.decode(&entry, exitDone, "dnc", "show", "+6581234567")
+	require.Equal(t, "import", entry.Source)
+	require.Equal(t, "ops", entry.Actor)
+	require.Equal(t, "by letter", entry.Reason)
 }
 
 // TestImportWaits follows an import until it is applied.

@@ -105,6 +105,7 @@ func TestCommands(t *testing.T) {
 		t.Run("evidence", func(t *testing.T) { caller{t, api, commandsToken}.evidence(dir) })
 		t.Run("numbers", c.numbers)
 		t.Run("deliveries", c.deliveries)
+		t.Run("import", c.imports)
 		t.Run("refusals", c.refusals)
 	})
 }
