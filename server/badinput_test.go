@@ -3,6 +3,7 @@ package server_test
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ func permissionReply(members string) []byte {
 // nothing and is kept for a person to see, never refused for ever.
 func TestForms(t *testing.T) {
 	expires := time.Now().Add(48 * time.Hour).Truncate(time.Second).UTC()
+	unix := strconv.FormatInt(expires.Unix(), 10)
 	const accept = `"response":"accept","response_source":"user_action","is_permanent":false,"expiration_timestamp":`
 	for name, c := range map[string]struct {
 		members string
@@ -28,19 +30,19 @@ func TestForms(t *testing.T) {
 		state   string // of the delivery
 		problem string
 	}{
-		"seconds":            {accept + fmt.Sprint(expires.Unix()), "temporary", expires, "stored", ""},
-		"seconds as text":    {accept + fmt.Sprintf("%q", fmt.Sprint(expires.Unix())), "temporary", expires, "stored", ""},
-		"milliseconds":       {accept + fmt.Sprint(expires.UnixMilli()), "temporary", expires, "stored", ""},
+		"seconds":            {accept + unix, "temporary", expires, "stored", ""},
+		"seconds as text":    {accept + strconv.Quote(unix), "temporary", expires, "stored", ""},
+		"milliseconds":       {accept + unix + "000", "temporary", expires, "stored", ""},
 		"ISO, two fractions": {accept + fmt.Sprintf("%q", expires.Format("2006-01-02T15:04:05.00Z")), "temporary", expires, "stored", ""},
 		"no expiry":          {`"response":"accept","response_source":"user_action","is_permanent":false`, "temporary", time.Now().Add(168 * time.Hour), "stored", ""},
 		"permanent, but it ends": {
-			`"response":"accept","response_source":"user_action","is_permanent":true,"expiration_timestamp":` + fmt.Sprint(expires.Unix()),
+			`"response":"accept","response_source":"user_action","is_permanent":true,"expiration_timestamp":` + unix,
 			"temporary", expires, "stored", "",
 		},
 		"a time in words":   {accept + `"tomorrow"`, "no_permission", time.Time{}, "quarantined", "could not be read: call_permission_reply.expiration_timestamp"},
 		"an unknown answer": {`"response":"maybe","response_source":"user_action"`, "no_permission", time.Time{}, "unknown", ""},
 		"an unknown source": {
-			`"response":"accept","response_source":"telepathy","is_permanent":false,"expiration_timestamp":` + fmt.Sprint(expires.Unix()),
+			`"response":"accept","response_source":"telepathy","is_permanent":false,"expiration_timestamp":` + unix,
 			"temporary", expires, "unknown", "",
 		},
 	} {
