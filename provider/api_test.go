@@ -127,3 +127,20 @@ func TestRetryAfter(t *testing.T) {
 		require.Equal(t, want, answer.RetryAfter(now), value)
 	}
 }
+
+func TestThrottled(t *testing.T) {
+	for _, c := range []struct {
+		err  provider.APIError
+		want bool
+	}{
+		{provider.APIError{Status: 429}, true},
+		{provider.APIError{Status: 400, Code: 613}, true},
+		{provider.APIError{Status: 400, Code: 138006}, false},
+		{provider.APIError{Status: 503, RetryAfter: time.Second}, false},
+	} {
+		_, yes := c.err.Throttled()
+		require.Equal(t, c.want, yes, "%+v", c.err)
+	}
+	wait, _ := (&provider.APIError{Status: 429, RetryAfter: 3 * time.Second}).Throttled()
+	require.Equal(t, 3*time.Second, wait)
+}

@@ -84,3 +84,10 @@ type APIError struct {
 func (e *APIError) Error() string {
 	return fmt.Sprintf("%s: %s (code %d, status %d)", e.Provider, e.Message, e.Code, e.Status)
 }
+
+// Throttled says that the provider was asked too often (HTTP 429, Meta's code 613),
+// and for how long it asks to wait, 0 when it does not say.
+func (e *APIError) Throttled() (wait time.Duration, yes bool) {
+	const callLimit = 613
+	return e.RetryAfter, e.Status == http.StatusTooManyRequests || e.Code == callLimit
+}

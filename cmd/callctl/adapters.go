@@ -101,7 +101,10 @@ func (t ticket) Permission() string {
 }
 
 // userCalls tells the ledger of calls that users place.
-type userCalls struct{ ledger *permissions.Ledger }
+type userCalls struct {
+	ledger *permissions.Ledger
+	reader *readback.Reader
+}
 
 var _ sipbridge.Ledger = userCalls{}
 
@@ -111,10 +114,13 @@ func (u userCalls) Called(ctx context.Context, tx *audit.Tx, c sipbridge.UserCal
 	if c.Connected {
 		outcome = permissions.OutcomeConnected
 	}
+	pair := permissions.Pair{Business: c.Business, User: permissions.User(c.User)}
+	// A call can have granted permission, of which not every provider tells.
+	tx.OnCommit(func() { u.reader.Called(pair) })
 	_, err := u.ledger.RecordTx(ctx, tx, permissions.Event{
 		ID:      "callctl/call/" + c.CallID,
 		Kind:    permissions.Called,
-		Pair:    permissions.Pair{Business: c.Business, User: permissions.User(c.User)},
+		Pair:    pair,
 		At:      c.At,
 		Account: c.Account,
 		Auth:    permissions.AuthSelf,

@@ -10,6 +10,7 @@ type configCmd struct {
 	Check  configCheckCmd  `cmd:"" help:"Name everything that is wrong with a configuration."`
 	Print  configPrintCmd  `cmd:"" help:"Print the configuration in force, secrets redacted; without a file, the example."`
 	Schema configSchemaCmd `cmd:"" help:"Print the JSON Schema, for editors."`
+	Packs  configPacksCmd  `cmd:"" help:"List the rule packs with their dates, or print one whole."`
 }
 
 // configCheckCmd is `callctl config check`.

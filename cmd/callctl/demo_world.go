@@ -162,7 +162,7 @@ func anyHour(dir string, bases ...string) ([]string, error) {
 	var paths []string
 	for _, base := range bases {
 		path := filepath.Join(dir, anyHourOf(base)+".yaml")
-		pack := "name: " + anyHourOf(base) + "\nversion: \"2026-11-22\"\nvalid_from: \"2025-01-01\"\nbase: " + base +
+		pack := "name: " + anyHourOf(base) + "\nversion: \"2026-11-22\"\nvalid_from: \"2026-01-01\"\nbase: " + base +
 			"\nhours: null\nsources:\n  hours: a demo runs at any hour\n"
 		if err := os.WriteFile(path, []byte(pack), 0o600); err != nil {
 			return nil, fmt.Errorf("rule packs: %w", err)

@@ -279,7 +279,7 @@ func (d *daemon) openBridge() error {
 			Accounts: d.carriers,
 			Trunk:    sipbridge.Trunk{Name: trunk.Name, URI: trunk.URI, Username: trunk.Username, Password: string(trunk.Password), Codecs: trunk.Codecs},
 			Listen:   d.cfg.SIP.Listen, Contact: d.cfg.SIP.Contact,
-			Gate: gate{d.ledger, d.reader, func(made permissions.Decision) { d.server.Decided(made) }}, Ledger: userCalls{d.ledger}, Log: d.log, Read: d.db.Read, Ports: ports,
+			Gate: gate{d.ledger, d.reader, func(made permissions.Decision) { d.server.Decided(made) }}, Ledger: userCalls{d.ledger, d.reader}, Log: d.log, Read: d.db.Read, Ports: ports,
 			Timeouts:  sipbridge.Timeouts{AgentRing: t.AgentRing, UserRing: t.UserRing, Stale: t.Stale, MediaUp: t.MediaUp},
 			RecordDir: filepath.Join(d.cfg.DataDir, "recordings"),
 			Now:       d.now, NewID: rand.Text, Logger: d.logger.With("part", "bridge"),
