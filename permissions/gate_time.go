@@ -47,7 +47,8 @@ func (e *evaluation) cured() (last time.Time, ok bool) {
 }
 
 // allowedUntil is the earliest time at which what is allowed is refused with no
-// new fact, zero when there is none.
+// new fact, zero when there is none. Entries of the geography that begin later are
+// not foreseen: the rules of one binary hold none.
 func (ask *question) allowedUntil(e *evaluation) time.Time {
 	for range maxTurns {
 		next := ask.ledger.packs.next(ask.v.business.Rules, e.at)
