@@ -50,11 +50,10 @@ func (l *Log) begin(ctx context.Context) (*batch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("begin: %w", err)
 	}
-	b := &batch{log: l, conn: conn, began: time.Now(), edge: edge, done: make(chan struct{})}
 	if _, err := conn.ExecContext(ctx, sqlBegin); err != nil {
 		return nil, errors.Join(fmt.Errorf("begin: %w", err), conn.Close())
 	}
-	return b, nil
+	return &batch{log: l, conn: conn, began: time.Now(), edge: edge, done: make(chan struct{})}, nil
 }
 
 // isLost says whether the transaction is gone already.
@@ -79,8 +78,11 @@ func (b *batch) run(ctx context.Context, f func(ctx context.Context, tx *Tx) err
 	kept := false
 	defer func() {
 		tx.end()
-		if !kept {
-			err = errors.Join(err, b.undo(ctx, tx.failure))
+		if kept {
+			return
+		}
+		if lost := b.undo(ctx, tx.failure); lost != nil {
+			err = errors.Join(err, lost)
 		}
 	}()
 	if err := f(ctx, tx); err != nil {
