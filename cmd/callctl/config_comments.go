@@ -13,7 +13,7 @@ import (
 // keySources are the files whose doc comments are the manual of the keys. They
 // travel in the binary, so that the manual is always the one of this code.
 //
-//go:embed config.go config_account.go config_trunk.go
+//go:embed config.go config_account.go config_trunk.go config_rules.go
 var keySources embed.FS
 
 // comments maps "Type" and "Type.Field" to its doc comment in one line, with the

@@ -34,6 +34,9 @@ func exampleConfig() Config {
 		Name: "main", URI: "sip:pbx.example.com:5060;transport=tcp", Username: "callctl", PasswordFile: "pbx.pass",
 		Codecs: []media.Codec{media.PCMU, media.PCMA, media.Opus},
 	}}
+	cfg.Rules.Locations = []LocationConfig{{
+		Name: "example", Number: "+380626400000", Region: "UA", Source: "the customer's address in our contract",
+	}}
 	cfg.Media.Address = "203.0.113.7"
 	cfg.Audit.Origin = "callctl/acme"
 	return cfg
@@ -80,6 +83,8 @@ func (p *configPrinter) structure(v reflect.Value, indent string) error {
 		case one.Kind() == reflect.Struct:
 			fmt.Fprintf(&p.out, "%s%s:\n", indent, key)
 			err = p.structure(one, indent+"  ")
+		case isStructs(f.Type) && one.Len() == 0 && strings.HasSuffix(f.Tag.Get("yaml"), ",omitempty"):
+			fmt.Fprintf(&p.out, "%s# %s:\n", indent, key)
 		case isStructs(f.Type) && one.Len() == 0:
 			fmt.Fprintf(&p.out, "%s%s: []\n", indent, key)
 		case isStructs(f.Type):
