@@ -171,8 +171,41 @@ func TestWaitingRowsAreSealed(t *testing.T) {
 	}
 	_, err = d.db.Write.ExecContext(t.Context(), "UPDATE import_chunks SET sealed = ?", append(bytes.Clone(sealed[:len(sealed)-1]), sealed[len(sealed)-1]^1))
 	require.NoError(t, err)
-	require.ErrorIs(t, d.importer.Run(t.Context()), errSealedRows)
+	require.ErrorIs(t, d.importer.apply(t.Context(), "I1"), errSealedRows)
+	run(t, d.importer)() // the daemon goes on
+	r, err := d.importer.Get(t.Context(), "I1")
+	require.NoError(t, err)
+	require.Equal(t, ImportApplying, r.State)
 	require.Empty(t, d.listed(t))
+}
+
+// A list that cannot be applied does not hold up the next.
+func TestHopelessImportDoesNotStopTheOthers(t *testing.T) {
+	d := newImportDesk(t)
+	refuses := &picky{ImportLedger: d.ledger, user: alice}
+	i := d.newImporter(t, refuses)
+	_, err := i.Import(t.Context(), strings.NewReader("user\n+6597654321\n+6591234567\n"), ImportOptions{Actor: "ops", Reason: "x"})
+	require.ErrorIs(t, err, permissions.ErrEvent)
+	run(t, i)
+	r, err := i.Import(t.Context(), strings.NewReader("user\n+6590000001\n"), ImportOptions{Actor: "ops", Reason: "x"})
+	require.NoError(t, err)
+	require.Equal(t, ImportApplied, r.State)
+	require.Contains(t, d.listed(t), permissions.User("+6590000001"))
+	require.NotContains(t, d.listed(t), bob, "the transaction of the row that is refused is undone")
+}
+
+// picky is a ledger that refuses a user.
+type picky struct {
+	ImportLedger
+
+	user permissions.User
+}
+
+func (p *picky) ImportTx(ctx context.Context, tx *audit.Tx, x permissions.Listing) (bool, error) {
+	if x.User == p.user {
+		return false, permissions.ErrEvent
+	}
+	return p.ImportLedger.ImportTx(ctx, tx, x)
 }
 
 const (

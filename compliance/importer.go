@@ -180,7 +180,9 @@ func (i *Importer) Get(ctx context.Context, id string) (ImportReport, error) {
 
 // Run finishes the imports that an earlier process left applying and those that
 // Import leaves, until ctx ends. What an earlier process was still reading is
-// forgotten: nobody was told that it was accepted.
+// forgotten: nobody was told that it was accepted. An import with a row that the
+// ledger refuses, or whose rows cannot be opened, is logged and stays applying: the
+// daemon goes on without it.
 func (i *Importer) Run(ctx context.Context) error {
 	if err := i.forget(ctx); err != nil {
 		return stopped(ctx, err)
@@ -194,7 +196,9 @@ func (i *Importer) Run(ctx context.Context) error {
 			if o.state != ImportApplying {
 				continue
 			}
-			if err := i.apply(ctx, o.id); err != nil {
+			if err := i.apply(ctx, o.id); hopeless(err) {
+				i.cfg.Logger.Error("a do-not-call list cannot be applied to its end", "import", o.id, "error", err)
+			} else if err != nil {
 				return stopped(ctx, err)
 			}
 		}
@@ -204,6 +208,18 @@ func (i *Importer) Run(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// hopeless says whether an import would fail in the same way again.
+func hopeless(err error) bool {
+	for _, lasting := range []error{
+		errSealedRows, permissions.ErrUser, permissions.ErrReason, permissions.ErrEvent, permissions.ErrBusiness,
+	} {
+		if errors.Is(err, lasting) {
+			return true
+		}
+	}
+	return false
 }
 
 // openImport is one that is not applied.

@@ -28,7 +28,8 @@ type Listing struct {
 // who is on the do-not-call list for all businesses stays under the entry there
 // is, and nothing is lifted. A stop of messages is recorded for each of our
 // numbers and counts from now, so that no START of before outweighs it. It says whether the listing changed anything. Errors wrap [ErrEvent],
-// or are [ErrUser] or [ErrReason].
+// or are [ErrUser], [ErrReason] or, with no number to stop messages from,
+// [ErrBusiness].
 func (l *Ledger) ImportTx(ctx context.Context, tx *audit.Tx, x Listing) (added bool, err error) {
 	x.User = x.User.canonical()
 	switch {
@@ -36,6 +37,8 @@ func (l *Ledger) ImportTx(ctx context.Context, tx *audit.Tx, x Listing) (added b
 		return false, ErrUser
 	case x.Actor == "" || x.Reason == "":
 		return false, ErrReason
+	case x.stopsMessages() && len(l.businesses) == 0:
+		return false, ErrBusiness
 	}
 	e := Event{
 		ID: x.ID, Kind: OptedOut, Pair: Pair{User: x.User}, At: x.Since, Auth: AuthImport,
@@ -59,6 +62,10 @@ func (l *Ledger) ImportTx(ctx context.Context, tx *audit.Tx, x Listing) (added b
 		}
 	}
 	return missing.calls || len(missing.messages) > 0, nil
+}
+
+func (x *Listing) stopsMessages() bool {
+	return x.Channels == ChannelsMessages || x.Channels == ChannelsAll
 }
 
 // Listed says whether a listing of the user would change nothing, as ImportTx
