@@ -206,10 +206,10 @@ func TestProjectIsAFunctionOfTheSet(t *testing.T) {
 	})
 }
 
-// TestRandomHistories does the same without shrinking: 20,000 histories, and a
+// TestRandomHistories does the same without shrinking: 6,000 histories, and a
 // million with CALLCTL_SOAK set.
 func TestRandomHistories(t *testing.T) {
-	runs, longest := 20_000, 9
+	runs, longest := 6_000, 9
 	if os.Getenv("CALLCTL_SOAK") != "" {
 		runs = 1_000_000
 	}
