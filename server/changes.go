@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/geo"
 	"github.com/callctl/callctl/permissions"
 )
@@ -94,7 +95,7 @@ func (s *Server) revokePermission(ctx context.Context, in *revocationInput) (*ch
 	if err != nil {
 		return nil, err
 	}
-	return s.apply(ctx, permissions.Change{
+	return s.apply(audit.Ahead(ctx), permissions.Change{
 		Kind: permissions.Revoked, Pair: pair, Actor: caller(ctx).name, Reason: in.Body.Reason,
 	})
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -79,24 +81,75 @@ func (s *Server) listDeliveries(ctx context.Context, in *deliveriesInput) (*list
 			return nil, badField("query.cursor", "not a cursor of this list")
 		}
 	}
-	rows, err := s.cfg.Read.QueryContext(ctx, sqlDeliveryList, before, in.State, in.State, in.Account, in.Account, in.Limit+1)
+	found, err := s.findDeliveries(ctx, in, before)
+	if err != nil {
+		return nil, err
+	}
+	out := &listOutput[Delivery]{}
+	items, more := cut(found, in.Limit)
+	if out.Body.Items = orEmpty(items); more {
+		out.Body.NextCursor = strconv.FormatInt(items[len(items)-1].ID, 10)
+	}
+	return out, nil
+}
+
+// findDeliveries reads one more than a page holds. Those in a state that a person
+// looks at are few among many, and are read by account.
+func (s *Server) findDeliveries(ctx context.Context, in *deliveriesInput, before int64) ([]Delivery, error) {
+	if in.State == "" || in.State == string(stateStored) {
+		return s.queryDeliveries(ctx, sqlDeliveryList, before, in.State, in.State, in.Account, in.Account, in.Limit+1)
+	}
+	accounts := []string{in.Account}
+	if in.Account == "" {
+		var err error
+		if accounts, err = s.keptAccounts(ctx); err != nil {
+			return nil, err
+		}
+	}
+	var found []Delivery
+	for _, account := range accounts {
+		some, err := s.queryDeliveries(ctx, sqlDeliveryKept, account, in.State, before, in.Limit+1)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, some...)
+	}
+	slices.SortFunc(found, func(a, b Delivery) int { return cmp.Compare(b.ID, a.ID) })
+	return found[:min(len(found), in.Limit+1)], nil
+}
+
+func (s *Server) queryDeliveries(ctx context.Context, query string, args ...any) (found []Delivery, err error) {
+	rows, err := s.cfg.Read.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list deliveries: %w", err)
 	}
-	defer func() { _ = rows.Close() }()
-	out := &listOutput[Delivery]{Body: list[Delivery]{Items: []Delivery{}}}
+	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		d, err := scanDelivery(rows)
 		if err != nil {
 			return nil, err
 		}
-		out.Body.Items = append(out.Body.Items, d)
+		found = append(found, d)
 	}
-	items, more := cut(out.Body.Items, in.Limit)
-	if out.Body.Items = items; more {
-		out.Body.NextCursor = strconv.FormatInt(items[len(items)-1].ID, 10)
+	return found, wrap("list deliveries", rows.Err())
+}
+
+// keptAccounts are the accounts, also those of earlier configurations, that have
+// deliveries that were not taken in whole.
+func (s *Server) keptAccounts(ctx context.Context) (accounts []string, err error) {
+	rows, err := s.cfg.Read.QueryContext(ctx, sqlDeliveryAccounts)
+	if err != nil {
+		return nil, fmt.Errorf("list accounts: %w", err)
 	}
-	return out, wrap("list deliveries", rows.Err())
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var account string
+		if err := rows.Scan(&account); err != nil {
+			return nil, fmt.Errorf("list accounts: %w", err)
+		}
+		accounts = append(accounts, account)
+	}
+	return accounts, wrap("list accounts", rows.Err())
 }
 
 func (s *Server) getDelivery(ctx context.Context, in *deliveryInput) (*deliveryOutput, error) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/permissions"
 )
 
@@ -74,7 +75,7 @@ func (s *Server) addDoNotCall(ctx context.Context, in *doNotCallInput) (*doNotCa
 			return nil, err
 		}
 	}
-	if _, err := s.cfg.Ledger.Apply(ctx, c); err != nil { // what narrows is never proposed
+	if _, err := s.cfg.Ledger.Apply(audit.Ahead(ctx), c); err != nil { // what narrows is never proposed
 		return nil, err
 	}
 	e, err := s.doNotCall(ctx, u)

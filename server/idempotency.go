@@ -155,11 +155,36 @@ func (s *Server) finishKey(ctx context.Context, k keyRow, a keptAnswer) error {
 // deliveries that are older than 30 days. The wiring calls it now and then.
 func (s *Server) Purge(ctx context.Context) error {
 	before := s.cfg.Now().Add(-keepKey).UnixMilli()
-	return s.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
-		if _, err := tx.ExecContext(ctx, sqlKeyPurge, before); err != nil {
-			return fmt.Errorf("purge idempotency keys: %w", err)
-		}
-		_, err := tx.ExecContext(ctx, sqlDeliveryForget, before)
-		return wrap("purge webhook bodies", err)
+	err := s.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
+		_, err := tx.ExecContext(ctx, sqlKeyPurge, before)
+		return wrap("purge idempotency keys", err)
 	})
+	if err != nil {
+		return err
+	}
+	accounts, err := s.keptAccounts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, account := range accounts {
+		if err := s.forgetBodies(ctx, account, before); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetBodies removes the bodies of an account's deliveries that are older than
+// before, one state in a transaction.
+func (s *Server) forgetBodies(ctx context.Context, account string, before int64) error {
+	for _, state := range []deliveryState{stateUnknown, stateMalformed, stateQuarantined} {
+		err := s.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
+			_, err := tx.ExecContext(ctx, sqlDeliveryForget, account, string(state), before)
+			return wrap("purge webhook bodies", err)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

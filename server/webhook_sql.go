@@ -25,5 +25,3 @@ WHERE id < ? AND (state = ? OR ? = '') AND (account = ? OR ? = '')
 ORDER BY id DESC LIMIT ?`
 
 const sqlDeliveryRaw = `SELECT raw FROM webhook_deliveries WHERE id = ? AND raw IS NOT NULL`
-
-const sqlDeliveryForget = `UPDATE webhook_deliveries SET raw = NULL WHERE raw IS NOT NULL AND received_ms < ?`
