@@ -183,6 +183,9 @@ func (h *history) grantedAt(s ProviderState, now time.Time) time.Time {
 	if h.bar != nil && (s.Expires.IsZero() || at.Before(h.bar.At.Add(time.Millisecond))) {
 		at = h.bar.At.Add(time.Millisecond)
 	}
+	if h.read != nil && h.read.denies() && at.Before(h.read.At.Add(time.Millisecond)) {
+		at = h.read.At.Add(time.Millisecond) // the provider knew none then
+	}
 	if at.After(now) {
 		return now
 	}

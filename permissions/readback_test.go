@@ -146,6 +146,22 @@ func TestReadBackRestartsNoClock(t *testing.T) {
 	require.Equal(t, rejected.Add(time.Millisecond), s.GrantedAt)
 }
 
+// TestGrantedSinceTheLastQuestion: what the provider did not know when it was asked
+// was given after that, whatever its expiry suggests.
+func TestGrantedSinceTheLastQuestion(t *testing.T) {
+	f := silent(t)
+	p := permissions.Pair{Business: strictPhone, User: ann}
+	f.read(t, p, none)
+	asked := f.clock()
+	f.advance(time.Hour)
+	f.read(t, p, temporary(f.clock().Add(100*time.Hour)))
+	s, err := f.Permission(t.Context(), p)
+	require.NoError(t, err)
+	require.Equal(t, permissions.StatusTemporary, s.Status)
+	require.Equal(t, asked.Add(time.Millisecond), s.GrantedAt)
+	require.True(t, f.check(t, p).Allow)
+}
+
 // TestNothingReadBackBeatsAnOptOut.
 func TestNothingReadBackBeatsAnOptOut(t *testing.T) {
 	f := silent(t)
