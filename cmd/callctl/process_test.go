@@ -272,7 +272,7 @@ func all[T any](w *town, path string) []T {
 	q.Set("limit", "200")
 	for {
 		var page listOf[T]
-		require.Equal(w.t, http.StatusOK, w.ask(http.MethodGet, u.Path+"?"+q.Encode(), nil, &page))
+		require.Equal(w.t, http.StatusOK, w.ask(http.MethodGet, u.EscapedPath()+"?"+q.Encode(), nil, &page))
 		items = append(items, page.Items...)
 		if page.NextCursor == "" {
 			return items
@@ -283,9 +283,7 @@ func all[T any](w *town, path string) []T {
 
 func (w *town) events(digits string) []townEvent {
 	w.t.Helper()
-	var page listOf[townEvent]
-	w.ask(http.MethodGet, "/v1/permissions/"+url.PathEscape(townBusiness)+"/%2B"+digits+"/events", nil, &page)
-	return page.Items
+	return all[townEvent](w, "/v1/permissions/"+url.PathEscape(townBusiness)+"/%2B"+digits+"/events")
 }
 
 func (w *town) live() []townCall {
