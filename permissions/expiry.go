@@ -16,8 +16,8 @@ const (
 	sweepTick = 20 * time.Second
 	// sweepBatch is how many pairs one transaction of the sweep takes at most, and
 	// sweepHold how long it goes on taking them: whoever opts out waits for it.
-	sweepBatch = 32
-	sweepHold  = 3 * time.Millisecond
+	sweepBatch = 16
+	sweepHold  = 2 * time.Millisecond
 	// sweepRetry is how long the sweep waits after a failure of the database.
 	sweepRetry = time.Second
 )
