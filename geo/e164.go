@@ -33,6 +33,17 @@ type E164 string
 // up stay as they are, see [Forms]; the 15 of an Argentine mobile becomes the
 // international 9.
 func Parse(s string) (E164, error) {
+	if n, ok := parsed.of(s); ok {
+		return n, nil
+	}
+	n, err := parse(s)
+	if err == nil {
+		parsed.keep(s, n)
+	}
+	return n, err
+}
+
+func parse(s string) (E164, error) {
 	digits := strings.TrimPrefix(s, "+")
 	switch {
 	case digits == "":
