@@ -71,9 +71,9 @@ func (d *importDesk) requireApplied(tb testing.TB, id string, added int) {
 
 // Whatever stops an import on its way, it is continued where it was.
 func TestInterruptedImportIsFinished(t *testing.T) {
-	const n = chunkRows + 7
+	const n = fewRows + 7
 	d := newImportDesk(t)
-	for _, applied := range []int{0, 1, applyMost, chunkRows - 1, chunkRows, chunkRows + 1} {
+	for _, applied := range []int{0, 1, applyMost, fewRows - 1, fewRows, fewRows + 1} {
 		d = newImportDesk(t)
 		broken := d.newImporter(t, &fragile{ImportLedger: d.ledger, left: applied})
 		_, err := broken.Import(t.Context(), strings.NewReader(numbers(n)), ImportOptions{Actor: "ops", Reason: "x"})
@@ -91,7 +91,7 @@ func TestInterruptedImportIsFinished(t *testing.T) {
 
 // Who hangs up while a list is applied does not stop it.
 func TestImportOutlivesItsRequest(t *testing.T) {
-	const n = chunkRows + 100
+	const n = fewRows + 100
 	d := newImportDesk(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	hangUp := &hook{ImportLedger: d.ledger, at: 50, f: cancel}
@@ -137,7 +137,7 @@ func TestUnacceptedImportIsForgotten(t *testing.T) {
 		}
 		done <- r
 	}()
-	_, err = io.WriteString(going, numbers(2*chunkRows))
+	_, err = io.WriteString(going, numbers(2*fewRows))
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
 		return d.count(t, "SELECT COUNT(*) FROM imports") == 2
@@ -151,7 +151,7 @@ func TestUnacceptedImportIsForgotten(t *testing.T) {
 	require.NoError(t, going.Close())
 	r := <-done
 	require.Equal(t, ImportApplied, r.State)
-	d.requireApplied(t, r.ID, 2*chunkRows+1)
+	d.requireApplied(t, r.ID, 2*fewRows+1)
 }
 
 // While a list waits its numbers are sealed, and a chunk that is not the log's
@@ -210,7 +210,7 @@ func (p *picky) ImportTx(ctx context.Context, tx *audit.Tx, x permissions.Listin
 
 const (
 	childDir  = "CALLCTL_IMPORT_TEST_DIR"
-	childRows = 3000
+	childRows = 2000
 )
 
 // TestImportChild is the process that TestKilledImport kills.
@@ -288,7 +288,7 @@ func TestImportMakesRoom(t *testing.T) {
 	d.importer.cfg.Now = time.Now
 	done := make(chan error, 1)
 	go func() {
-		_, err := d.importer.Import(t.Context(), strings.NewReader(numbers(2*chunkRows)), ImportOptions{Actor: "ops", Reason: "x"})
+		_, err := d.importer.Import(t.Context(), strings.NewReader(numbers(1000)), ImportOptions{Actor: "ops", Reason: "x"})
 		done <- err
 	}()
 	served := 0
@@ -296,7 +296,7 @@ func TestImportMakesRoom(t *testing.T) {
 		select {
 		case err := <-done:
 			require.NoError(t, err)
-			require.Greater(t, served, 20, "others had their turns")
+			require.Greater(t, served, 5, "others had their turns")
 			return
 		default:
 		}

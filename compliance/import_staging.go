@@ -104,7 +104,7 @@ func (s *staging) take(ctx context.Context, r row) error {
 		}
 		return nil
 	}
-	if s.rows = append(s.rows, r); len(s.rows) < chunkRows {
+	if s.rows = append(s.rows, r); len(s.rows) < s.importer.chunk {
 		return nil
 	}
 	return s.importer.cfg.Log.Update(ctx, s.store)

@@ -71,8 +71,13 @@ func (d *importDesk) newImporter(tb testing.TB, ledger ImportLedger) *Importer {
 		},
 	})
 	require.NoError(tb, err)
+	require.Equal(tb, chunkRows, i.chunk)
+	i.chunk = fewRows
 	return i
 }
+
+// fewRows are the rows of a chunk in these tests: more than a transaction applies.
+const fewRows = applyMost + 36
 
 func (d *importDesk) take(tb testing.TB, csv string) ImportReport {
 	tb.Helper()
@@ -249,9 +254,9 @@ func TestEveryFaultHasItsLine(t *testing.T) {
 // A list with a fault in its last line leaves nothing, however long it is.
 func TestRefusedListLeavesNothing(t *testing.T) {
 	d := newImportDesk(t)
-	report := d.take(t, numbers(3*chunkRows)+"x\n")
+	report := d.take(t, numbers(3*fewRows)+"x\n")
 	require.Equal(t, ImportRefused, report.State)
-	require.Equal(t, []string{fmt.Sprintf("%d user number_characters", 3*chunkRows+2)}, faults(report))
+	require.Equal(t, []string{fmt.Sprintf("%d user number_characters", 3*fewRows+2)}, faults(report))
 	require.Empty(t, d.listed(t))
 	require.Zero(t, d.count(t, "SELECT COUNT(*) FROM imports"))
 	require.Zero(t, d.count(t, "SELECT COUNT(*) FROM import_chunks"))
@@ -320,7 +325,7 @@ func TestImportNeedsAnActorAndReasons(t *testing.T) {
 func TestBrokenUploadLeavesNothing(t *testing.T) {
 	d := newImportDesk(t)
 	broken := errors.New("connection reset")
-	_, err := d.importer.Import(t.Context(), io.MultiReader(strings.NewReader(numbers(2*chunkRows+5)), iotest.ErrReader(broken)),
+	_, err := d.importer.Import(t.Context(), io.MultiReader(strings.NewReader(numbers(2*fewRows+5)), iotest.ErrReader(broken)),
 		ImportOptions{Actor: "ops", Reason: "x"})
 	require.ErrorIs(t, err, broken)
 	require.Zero(t, d.count(t, "SELECT COUNT(*) FROM imports"))

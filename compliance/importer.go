@@ -72,6 +72,7 @@ type ImporterConfig struct {
 type Importer struct {
 	cfg      ImporterConfig
 	bounds   bounds
+	chunk    int           // rows that are sealed and stored together
 	applying chan struct{} // holds a token while somebody applies
 	wake     chan struct{} // tells Run that there is work left
 
@@ -88,7 +89,7 @@ func NewImporter(cfg ImporterConfig) (*Importer, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Importer{
-		cfg: cfg, bounds: bounds{rows: MaxImportRows, size: MaxImportSize}, applying: make(chan struct{}, 1), wake: make(chan struct{}, 1), reading: map[string]bool{},
+		cfg: cfg, bounds: bounds{rows: MaxImportRows, size: MaxImportSize}, chunk: chunkRows, applying: make(chan struct{}, 1), wake: make(chan struct{}, 1), reading: map[string]bool{},
 	}, nil
 }
 
