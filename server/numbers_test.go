@@ -178,6 +178,10 @@ type reader struct {
 
 func (r *reader) Refused(permissions.Pair) {}
 
+func (r *reader) Ask(context.Context, permissions.Pair) (permissions.ProviderState, error) {
+	return permissions.ProviderState{}, nil
+}
+
 func (r *reader) Reconcile(ctx context.Context, _ geo.E164) (asked, failed int, err error) {
 	r.begun <- struct{}{}
 	select {
@@ -233,6 +237,6 @@ func TestShutdownEndsReconcile(t *testing.T) {
 }
 
 func TestReconcileWithoutReader(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, func(c *server.Config) { c.Reader = nil })
 	require.Equal(t, http.StatusConflict, w.as("write", http.MethodPost, numberPath+"/reconcile", nil).status)
 }

@@ -36,19 +36,16 @@ func (s *Server) readBack(ctx context.Context, in *PairParams) (*permissionOutpu
 	if !ok {
 		return nil, refused(permissions.Decision{Reason: permissions.UnknownBusiness})
 	}
-	source, ok := account.Provider.(provider.PermissionReader)
-	if !ok {
+	if s.cfg.Reader == nil {
 		return nil, problem(http.StatusConflict, reasonConflict, "The account's provider cannot be asked for permissions.")
 	}
 	askCtx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	state, err := source.ReadPermission(askCtx, pair.User)
-	s.Asked(readback.Question{Account: account.Name, Why: permissions.DoubtReconcile, Status: state.Status, Err: err})
-	if err != nil {
+	if _, err := s.cfg.Reader.Ask(askCtx, pair); err != nil {
+		if errors.Is(err, readback.ErrBusiness) {
+			return nil, problem(http.StatusConflict, reasonConflict, "The account's provider cannot be asked for permissions.")
+		}
 		return nil, s.notRead(ctx, account.Name, err)
-	}
-	if err := s.cfg.Ledger.Read(ctx, pair, state, permissions.DoubtReconcile); err != nil {
-		return nil, err
 	}
 	p, err := s.permission(ctx, pair)
 	if err != nil {
@@ -80,6 +77,9 @@ const rateLimited = 613
 func askedResult(err error) string {
 	if err == nil {
 		return askedAnswered
+	}
+	if errors.Is(err, readback.ErrPaused) {
+		return askedLimited
 	}
 	api, ok := errors.AsType[*provider.APIError](err)
 	switch {

@@ -54,18 +54,20 @@ func TestReadBackFails(t *testing.T) {
 	w := newWorld(t)
 	w.post(grant("wamid.G1"))
 	before := w.rows()
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name   string
 		told   int
 		body   string
 		status int
 		reason string
 	}{
-		"refused":      {http.StatusBadRequest, `{"error":{"message":"no such user +6591234567","code":100}}`, http.StatusBadGateway, "provider_failed"},
-		"down":         {http.StatusInternalServerError, `<h1>`, http.StatusBadGateway, "provider_failed"},
-		"not readable": {http.StatusOK, `{"permission":{}}`, http.StatusBadGateway, "provider_failed"},
-		"limited":      {http.StatusTooManyRequests, `{"error":{"message":"calls to this api have exceeded the rate limit","code":613}}`, http.StatusServiceUnavailable, "unavailable"},
+		{"refused", http.StatusBadRequest, `{"error":{"message":"no such user +6591234567","code":100}}`, http.StatusBadGateway, "provider_failed"},
+		{"down", http.StatusInternalServerError, `<h1>`, http.StatusBadGateway, "provider_failed"},
+		{"not readable", http.StatusOK, `{"permission":{}}`, http.StatusBadGateway, "provider_failed"},
+		// Last, because the provider then wants a pause.
+		{"limited", http.StatusTooManyRequests, `{"error":{"message":"calls to this api have exceeded the rate limit","code":613}}`, http.StatusServiceUnavailable, "unavailable"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			w.graph.tell(c.told, c.body)
 			r := w.as("write", http.MethodPost, pairPath+"/read-backs", nil)
 			require.Equal(t, c.status, r.status, "%s", r.body)

@@ -35,12 +35,12 @@ type Ledger interface {
 	RecordNotices(ctx context.Context, tx *audit.Tx, notices ...permissions.Notice) (int, error)
 	Number(ctx context.Context, business geo.E164) (permissions.NumberState, error)
 	Notices(ctx context.Context, business geo.E164, p permissions.Page) (list []permissions.Notice, next string, err error)
-	Read(ctx context.Context, p permissions.Pair, s permissions.ProviderState, why permissions.Doubt) error
 }
 
 // Reader is what the server asks of the reader of permissions at the providers;
 // *readback.Reader is one.
 type Reader interface {
+	Ask(ctx context.Context, p permissions.Pair) (permissions.ProviderState, error)
 	Refused(p permissions.Pair)
 	Reconcile(ctx context.Context, business geo.E164) (asked, failed int, err error)
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/callctl/callctl/migrations"
 	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/permissions/callback"
+	"github.com/callctl/callctl/permissions/readback"
 	"github.com/callctl/callctl/provider"
 	"github.com/callctl/callctl/provider/eightx8"
 	"github.com/callctl/callctl/provider/meta"
@@ -126,6 +127,7 @@ func (w *world) configure(dir string, options []option) server.Config {
 		Logger:  slog.New(slog.NewJSONHandler(&lockedWriter{w: w.logs}, nil)),
 		Version: map[string]string{"version": "1.2.3", "commit": "abc", "go": "go1.26"},
 	}
+	cfg.Reader = w.reader(cfg.Accounts)
 	for _, scope := range []string{"admin", "read", "write", "audit"} {
 		cfg.Tokens = append(cfg.Tokens, server.Token{Name: scope, Secret: secretOf(scope), Scopes: []string{scope}})
 	}
@@ -134,6 +136,22 @@ func (w *world) configure(dir string, options []option) server.Config {
 		o(&cfg)
 	}
 	return cfg
+}
+
+// reader asks the world's providers; its Run is not needed for what is asked at once.
+func (w *world) reader(accounts []server.Account) *readback.Reader {
+	var asked []readback.Account
+	for _, a := range accounts {
+		source, ok := a.Provider.(provider.PermissionReader)
+		require.True(w.tb, ok)
+		asked = append(asked, readback.Account{Name: a.Name, Business: a.Business, Source: source, Rate: 1000, Retries: time.Hour})
+	}
+	r, err := readback.New(readback.Config{
+		Ledger: w.ledger, Accounts: asked, Now: time.Now, Logger: slog.New(slog.NewJSONHandler(&lockedWriter{w: w.logs}, nil)),
+		Asked: func(q readback.Question) { w.server.Asked(q) },
+	})
+	require.NoError(w.tb, err)
+	return r
 }
 
 // importer is a running importer of do-not-call lists.

@@ -63,7 +63,7 @@ var errNoDocument = errors.New("is empty")
 
 // readDocument reads a YAML or JSON file as JSON.
 func readDocument(path string) (json.RawMessage, error) {
-	src, err := os.ReadFile(path)
+	src, err := os.ReadFile(path) //nolint:gosec // the operator's own configuration names the file
 	if err != nil {
 		return nil, fmt.Errorf("cannot be read: %s", reasonOf(err)) //nolint:err113 // a finding for a person, not a case for code
 	}

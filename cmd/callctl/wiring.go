@@ -354,7 +354,7 @@ func (d *daemon) openServer() error {
 	cfg := server.Config{
 		Accounts: d.accounts, Tokens: tokens, Log: d.log, Write: d.db.Write, Read: d.db.Read,
 		Ledger: d.ledger, Callbacks: d.callbacks, Exporter: d.exporter, Subscriptions: d.notifier,
-		Reader:  d.reader,
+		Reader: d.reader, Importer: d.importer,
 		Metrics: prometheus.NewRegistry(), Now: d.now, NewID: rand.Text,
 		Logger: d.logger.With("part", "http"), Version: versionOf(),
 	}
