@@ -156,10 +156,15 @@ func (ps packs) of(name string) []*pack {
 	return ps[DefaultPack]
 }
 
-// at is the version of the named pack in force at t, the oldest before that.
+// at is the version of the named pack in force at t. A pack of the company's own is
+// none before its first version's day: until then the pack that it begins from
+// holds. Of a shipped pack the oldest version holds before its day, too.
 func (ps packs) at(name string, t time.Time) *pack {
 	versions := ps.of(name)
 	chosen := versions[0]
+	if chosen.future(t) {
+		return ps.at(chosen.begunFrom(), t)
+	}
 	for _, p := range versions[1:] {
 		if !t.Before(p.from) {
 			chosen = p
@@ -168,10 +173,27 @@ func (ps packs) at(name string, t time.Time) *pack {
 	return chosen
 }
 
-// next is when another version of the named pack than that of t begins to hold,
-// zero for never.
+// future says whether the version, the first of a company's own pack, is none yet.
+func (p *pack) future(t time.Time) bool { return !p.shipped && t.Before(p.from) }
+
+// begunFrom is the name of the pack that the version begins from, "" for none; it is
+// never the version's own for the first one.
+func (p *pack) begunFrom() string {
+	name, _, _ := strings.Cut(p.Base, "@")
+	return name
+}
+
+// next is when another version than that of t begins to hold for a business of the
+// named pack, zero for never.
 func (ps packs) next(name string, t time.Time) time.Time {
-	for _, p := range ps.of(name)[1:] {
+	versions := ps.of(name)
+	if first := versions[0]; first.future(t) {
+		if change := ps.next(first.begunFrom(), t); !change.IsZero() && change.Before(first.from) {
+			return change
+		}
+		return first.from
+	}
+	for _, p := range versions[1:] {
 		if p.from.After(t) {
 			return p.from
 		}
