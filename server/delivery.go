@@ -23,9 +23,13 @@ const (
 	stateQuarantined deliveryState = "quarantined" // the ledger refused some of its facts
 )
 
-// maxKept is how many deliveries of a state that keeps its bodies are kept, for
-// each account.
-const maxKept = 1000
+// How many deliveries of a state that keeps its bodies are kept, for each account,
+// within the 30 days of every body. What could not be applied is kept in such
+// numbers that only a provider gone wild comes near: it waits for a person.
+const (
+	maxKept        = 1_000
+	maxQuarantined = 10_000
+)
 
 // delivery is one row of webhook_deliveries. The body itself is kept only where
 // a person has to look at it, because it is personal data.
@@ -72,7 +76,7 @@ func (d *delivery) insert(ctx context.Context, tx *audit.Tx) (id int64, ok bool,
 		return 0, false, fmt.Errorf("store delivery: %w", err)
 	}
 	if raw != nil {
-		_, err = tx.ExecContext(ctx, sqlDeliveryBound, d.account, string(d.state), d.account, string(d.state), maxKept)
+		_, err = tx.ExecContext(ctx, sqlDeliveryBound, d.account, string(d.state), d.account, string(d.state), d.most())
 	}
 	return id, true, wrap("bound deliveries", err)
 }
@@ -105,6 +109,14 @@ func (d *delivery) note(ctx context.Context, tx *audit.Tx, id int64) error {
 		}
 	}
 	return nil
+}
+
+// most is how many deliveries of the delivery's state are kept.
+func (d *delivery) most() int {
+	if d.state == stateQuarantined {
+		return maxQuarantined
+	}
+	return maxKept
 }
 
 func wrap(what string, err error) error {
