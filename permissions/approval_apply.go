@@ -19,6 +19,7 @@ var (
 	errPermanent  = errors.New("the rule pack refuses permanent grants")
 	errOptedOut   = errors.New("the user opted out; only a grant that the user gives after the opt-out was lifted counts")
 	errTimeZone   = errors.New("it needs an IANA time zone")
+	errOvertaken  = errors.New("permission or messages were taken away after it was proposed; reject it, and propose it anew if it is still right")
 	errPreference = errors.New("the user stopped marketing messages at the platform; only the user resumes them there")
 )
 

@@ -3,6 +3,7 @@ package permissions
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/callctl/callctl/compliance/audit"
@@ -39,7 +40,9 @@ func (a *approvalRow) audit(ctx context.Context, tx *audit.Tx, kind string) erro
 // Approve lets a proposed change take effect. The actor must be another than who
 // proposed it ([ErrSameActor]); a change that is not pending any more, a week old
 // ones included, is [ErrDecided]; an unknown one [ErrApproval]. What has become
-// impossible since it was proposed fails as [Ledger.Apply] does and stays pending.
+// impossible since it was proposed fails as [Ledger.Apply] does and stays pending;
+// so does what would give back something that was taken away since: nobody proposed
+// that ([ErrChange]).
 func (l *Ledger) Approve(ctx context.Context, id, actor string) (Approval, error) {
 	if blank(actor) {
 		return Approval{}, ErrReason
@@ -53,6 +56,9 @@ func (l *Ledger) Approve(ctx context.Context, id, actor string) (Approval, error
 			Permanent: a.Permanent, Expires: a.Expires, Evidence: a.Evidence,
 		}
 		c, err := l.checked(c, tx.Now())
+		if err == nil {
+			err = l.stillAsProposed(ctx, tx, a)
+		}
 		if err != nil {
 			return "", err
 		}
@@ -60,6 +66,37 @@ func (l *Ledger) Approve(ctx context.Context, id, actor string) (Approval, error
 		a.Event, err = l.change(ctx, tx, c, a.ID)
 		return "approval.approved", err
 	})
+}
+
+// stillAsProposed fails when something that the change would give back was taken away
+// after it was proposed, by the user, the provider or another person. When it became
+// known here counts, not when it happened.
+func (l *Ledger) stillAsProposed(ctx context.Context, tx *audit.Tx, a *approvalRow) error {
+	events, err := knownEvents(ctx, tx, a.subject, a.Business)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(events, a.overtakenBy) {
+		return fmt.Errorf("%w: %w", ErrChange, errOvertaken)
+	}
+	return nil
+}
+
+// overtakenBy says whether an event is a later no to what is proposed.
+func (a *approvalRow) overtakenBy(e Event) bool {
+	if !e.Received.After(a.ProposedAt) {
+		return false
+	}
+	switch e.Kind {
+	case OptedOut:
+		return true
+	case Declined, Revoked:
+		return a.Kind == Granted
+	case MessagesStopped:
+		return a.Kind == MessagesResumed
+	default:
+		return false
+	}
 }
 
 // Reject ends a proposed change. Who proposed it may withdraw it so. Actor and
