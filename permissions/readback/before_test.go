@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -339,4 +340,38 @@ func TestAPauseOfUnknownLength(t *testing.T) {
 		time.Sleep(time.Second)
 		require.NoError(t, w.Before(t.Context(), pairs[0]), "the pauses begin again with the first")
 	})
+}
+
+// A pause begins for the dials as well that had booked their turn before it.
+func TestAPauseHoldsBackThoseWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		pairs := crowd(metaNumber, 10)
+		for _, p := range pairs {
+			w.doubt(p, permissions.DoubtAge)
+		}
+		w.meta.fail, w.meta.took = []error{&tooOftenError{wait: time.Minute}}, 100*time.Millisecond
+		var dials sync.WaitGroup
+		for _, p := range pairs {
+			dials.Go(func() { _ = w.Before(t.Context(), p) })
+		}
+		dials.Wait()
+		require.Len(t, w.meta.questions(), 1, "none while the provider wants to be left alone")
+	})
+}
+
+// A provider that names an absurd pause must not silence the account for good.
+func TestAPauseIsBounded(t *testing.T) {
+	for _, wait := range []time.Duration{50 * 365 * 24 * time.Hour, math.MaxInt64} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.doubt(onMeta, permissions.DoubtAge)
+			w.meta.fail = []error{&tooOftenError{wait: wait}}
+			require.Error(t, w.Before(t.Context(), onMeta))
+			time.Sleep(30 * time.Minute)
+			require.ErrorIs(t, w.Before(t.Context(), onMeta), readback.ErrPaused)
+			time.Sleep(time.Hour)
+			require.NoError(t, w.Before(t.Context(), onMeta))
+		})
+	}
 }

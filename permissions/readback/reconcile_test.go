@@ -263,6 +263,24 @@ func TestPausedMachine(t *testing.T) {
 	})
 }
 
+// A clock that was set back while nobody was running hides how long that was.
+func TestAnOutageOfUnknownLength(t *testing.T) {
+	for _, c := range []struct {
+		back  time.Duration
+		asked int
+	}{{30 * time.Second, 0}, {time.Hour, 3}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.stands(eightNumber, 3)
+			w.ledger.set(func(l *ledger) { l.last = time.Now().Add(c.back) })
+			stop := w.run(t)
+			time.Sleep(5 * time.Minute)
+			stop()
+			require.Len(t, w.eight.questions(), c.asked)
+		})
+	}
+}
+
 // A ledger that cannot be written takes no webhooks either.
 func TestALedgerThatWasLockedIsAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -18,6 +18,10 @@ const (
 	longestPause = time.Minute
 )
 
+// mostPause is the longest pause that a provider can ask for (Meta counts its limits
+// by the hour): while an account is silent its unsigned grants cannot be dialled on.
+const mostPause = time.Hour
+
 // turnstile lets the questions of one account through: evenly, within its rate,
 // those that a dial waits for before all others, and none while the provider wants
 // to be left alone.
@@ -62,13 +66,18 @@ func (t *turnstile) pass(ctx context.Context, first bool) error {
 func (t *turnstile) passFirst(ctx context.Context) error {
 	t.dials.Add(1)
 	defer t.dials.Add(-1)
-	if err := t.reopened(ctx); err != nil {
-		return err
+	for {
+		if err := t.reopened(ctx); err != nil {
+			return err
+		}
+		if err := t.bucket.Wait(ctx); err != nil {
+			return fmt.Errorf("wait for the turn: %w", err)
+		}
+		if t.pause() <= 0 {
+			return nil
+		}
+		// Shut since the turn was booked: another is to be booked after the pause.
 	}
-	if err := t.bucket.Wait(ctx); err != nil {
-		return fmt.Errorf("wait for the turn: %w", err)
-	}
-	return nil
 }
 
 // nextTurn is the wait for the next turn if nobody takes it before.
@@ -77,13 +86,18 @@ func (t *turnstile) nextTurn() time.Duration {
 	return max(time.Duration(missing*float64(t.each)), 0) + time.Microsecond
 }
 
+// pause is for how long the turnstile stays shut, 0 or less when it is open.
+func (t *turnstile) pause() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return time.Until(t.until)
+}
+
 // reopened waits until the provider may be asked again, or fails at once when
 // that is after ctx's deadline.
 func (t *turnstile) reopened(ctx context.Context) error {
 	for {
-		t.mu.Lock()
-		wait := time.Until(t.until)
-		t.mu.Unlock()
+		wait := t.pause()
 		if wait <= 0 {
 			return nil
 		}
@@ -97,7 +111,7 @@ func (t *turnstile) reopened(ctx context.Context) error {
 }
 
 // shut closes the turnstile because the provider was asked too often: for as long
-// as it says and up to a tenth more, or for a pause that doubles.
+// as it says, an hour at most, and up to a tenth more, or for a pause that doubles.
 func (t *turnstile) shut(wait time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -105,6 +119,7 @@ func (t *turnstile) shut(wait time.Duration) {
 	if wait <= 0 {
 		wait = jitter(backOff(t.shocks, firstPause, longestPause))
 	} else {
+		wait = min(wait, mostPause)
 		wait += jitter(wait / 10)
 	}
 	if until := time.Now().Add(wait); until.After(t.until) {

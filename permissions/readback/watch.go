@@ -2,6 +2,7 @@ package readback
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -37,7 +38,8 @@ func (r *Reader) watch(ctx context.Context) {
 // process that was down, a machine that was paused and a ledger that could not be
 // written all lose webhooks.
 func (r *Reader) beat(ctx context.Context, v *vigil) {
-	if !v.known {
+	found := !v.known // in the ledger: nobody watched since
+	if found {
 		last, err := r.cfg.Ledger.LastAlive(ctx)
 		if err != nil {
 			r.cfg.Logger.ErrorContext(ctx, "when we were last alive cannot be read", "error", err)
@@ -47,7 +49,7 @@ func (r *Reader) beat(ctx context.Context, v *vigil) {
 	}
 	now := r.cfg.Now().Round(0) // without the monotonic clock, which stands still with the machine
 	if !v.heard.IsZero() {
-		r.missed(ctx, now.Sub(v.heard))
+		r.missed(ctx, length(now.Sub(v.heard), found))
 	}
 	if r.owes() {
 		v.heard = now
@@ -60,6 +62,16 @@ func (r *Reader) beat(ctx context.Context, v *vigil) {
 		return
 	}
 	v.heard = now
+}
+
+// length is how long a gap may have been. One that ends before it began was noted by
+// a clock that has been set back: when nobody was running then nobody knows how long
+// it was, and when we were, our own pulse shows that it was short.
+func length(gap time.Duration, found bool) time.Duration {
+	if found && gap < -shortest {
+		return math.MaxInt64
+	}
+	return gap
 }
 
 // missed makes a gap in our hearing a reconcile run of the accounts whose
