@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -73,7 +74,9 @@ func newDaemon(t *testing.T) *daemon {
 	rules, err := geo.Load()
 	require.NoError(t, err)
 	d.ledger, err = permissions.New(permissions.Config{
-		Log: d.log, Read: db.Read, Geo: rules, Businesses: []permissions.Business{{Number: business, Account: "acme", Rules: "meta"}},
+		Log: d.log, Read: db.Read, Geo: rules, Businesses: []permissions.Business{{Number: business, Account: "acme", Rules: "meta-any-hour"}},
+		Packs: []json.RawMessage{json.RawMessage(`{"name": "meta-any-hour", "version": "2026-01-01", "valid_from": "2026-01-01",
+			"base": "meta", "hours": null, "sources": {"hours": "a test runs at any hour"}}`)},
 	})
 	require.NoError(t, err)
 	d.callbacks, err = callback.New(callback.Config{Log: d.log, Read: db.Read, Ledger: d.ledger, Dialer: noDialer{}, NewID: uuid.NewString})
