@@ -54,11 +54,13 @@ func (e *evaluation) messagesOptOut() {
 }
 
 // noPermanentGrant looks at what the provider holds, not at what the pack makes
-// of it: the provider refuses to ask a user who said "always allow".
+// of it: the provider refuses to ask a user who said "always allow". It holds no
+// permanent grant to which it gave an end, nor one that only a person entered here.
 func (e *evaluation) noPermanentGrant() {
 	g := e.h.grant
+	holds := g != nil && g.Permanent && e.h.expires.IsZero() && (e.h.verified || g.Auth != AuthOperator)
 	e.add(line{
-		name: "permission_exists", refused: g != nil && g.Permanent, reason: PermissionExists, source: sourcePermanent,
+		name: "permission_exists", refused: holds, reason: PermissionExists, source: sourcePermanent,
 		inputs: map[string]string{"status": string(e.s.Status), "grant": e.s.Grant},
 	})
 }

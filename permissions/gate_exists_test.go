@@ -1,0 +1,39 @@
+package permissions_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/callctl/callctl/permissions"
+)
+
+// TestOnlyWhatTheProviderHoldsForEverNeedsNoRequest: a permanent grant that the
+// provider gave an end, or that a person entered and nobody confirmed, is none that
+// the provider would refuse to be asked about.
+func TestOnlyWhatTheProviderHoldsForEverNeedsNoRequest(t *testing.T) {
+	ask := permissions.Query{Action: permissions.RequestPermission}
+	f := newWorld(t, nil)
+	g := f.grant("g", pair)
+	g.Permanent = true
+	f.record(t, g)
+	require.Equal(t, permissions.PermissionExists, f.question(t, ask).Reason)
+	f.advance(time.Minute)
+	end := f.clock().Add(48 * time.Hour)
+	require.NoError(t, f.Read(t.Context(), pair, permissions.ProviderState{Status: permissions.StatusTemporary, Expires: end}, permissions.DoubtAge))
+	f.set(end.Add(time.Hour))
+	require.Equal(t, permissions.PermissionExpired, f.check(t, pair).Reason)
+	d := f.question(t, ask)
+	require.True(t, d.Allow, d.Reason)
+
+	f = newWorld(t, nil)
+	_, err := f.apply(t, permissions.Change{Kind: permissions.Granted, Pair: pair, Permanent: true})
+	require.NoError(t, err)
+	require.Equal(t, permissions.PermissionUnverified, f.check(t, pair).Reason)
+	d = f.question(t, ask)
+	require.True(t, d.Allow, "the provider knows nothing of it: %s", d.Reason)
+	f.advance(time.Minute)
+	require.NoError(t, f.Read(t.Context(), pair, permissions.ProviderState{Status: permissions.StatusPermanent}, permissions.DoubtUnsigned))
+	require.Equal(t, permissions.PermissionExists, f.question(t, ask).Reason)
+}
