@@ -192,3 +192,17 @@ func TestAnOptOutOfOnePurpose(t *testing.T) {
 		require.Equal(t, callback.Completed, h.get(byPurpose["delivery"].ID).State)
 	})
 }
+
+// TestAWindowInWhichNothingIsAllowed: the permission ends before the quiet hours do,
+// so that waiting for the morning helps nobody, and the callback is refused at once.
+func TestAWindowInWhichNothingIsAllowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(utc(t, "2026-11-22T14:00:00Z"))) // 22:00 in Singapore
+		h := newHouse(t)
+		h.record(permissions.Event{ID: "g", Kind: permissions.Granted, Expires: in(time.Hour)})
+		_, err := h.Add(t.Context(), callback.Callback{Business: business, User: ann, Agent: "100", NotAfter: in(24 * time.Hour)})
+		var refusal *permissions.Refusal
+		require.ErrorAs(t, err, &refusal)
+		require.Zero(t, refusal.Decision.RetryAfter)
+	})
+}

@@ -171,10 +171,11 @@ func retryAt(d permissions.Decision, now, notAfter time.Time) (at time.Time, ok 
 	if !d.RetryAfter.IsZero() {
 		return d.RetryAfter, d.RetryAfter.Before(notAfter)
 	}
+	waits := false // for what no rule knows the end of; else the decision's word that there is no time is the last
 	for _, r := range d.Rules {
 		turn := r.RetryAt
 		if wait := passes(r.Reason); wait > 0 {
-			turn = now.Add(wait)
+			turn, waits = now.Add(wait), true
 		}
 		switch {
 		case r.Allow:
@@ -184,7 +185,7 @@ func retryAt(d permissions.Decision, now, notAfter time.Time) (at time.Time, ok 
 			at = turn
 		}
 	}
-	return at, at.After(now) && at.Before(notAfter)
+	return at, waits && at.After(now) && at.Before(notAfter)
 }
 
 // Get returns one callback or ErrNotFound.
