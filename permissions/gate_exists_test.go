@@ -37,3 +37,20 @@ func TestOnlyWhatTheProviderHoldsForEverNeedsNoRequest(t *testing.T) {
 	require.NoError(t, f.Read(t.Context(), pair, permissions.ProviderState{Status: permissions.StatusPermanent}, permissions.DoubtUnsigned))
 	require.Equal(t, permissions.PermissionExists, f.question(t, ask).Reason)
 }
+
+// TestATemplateIsKnownHoweverItsLanguageIsWritten: notices name it with Meta's
+// underscore, and "en" is another template than "en_US".
+func TestATemplateIsKnownHoweverItsLanguageIsWritten(t *testing.T) {
+	f := newWorld(t, nil)
+	paused := number(f.clock(), permissions.TemplateStatus, "n")
+	paused.Template, paused.Status = "call-permission/en_US", "PAUSED"
+	f.notice(t, paused)
+	for template, reason := range map[string]permissions.Reason{
+		"call-permission/en_US": permissions.TemplateUnusable, "call-permission/en-US": permissions.TemplateUnusable,
+		"call-permission/en": permissions.Allowed, "call_permission/en_US": permissions.Allowed,
+	} {
+		d := f.question(t, permissions.Query{Action: permissions.RequestPermission, Template: template})
+		require.Equal(t, reason, d.Reason, template)
+		require.Equal(t, template, d.Template)
+	}
+}

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/callctl/callctl/compliance/audit"
 	"github.com/callctl/callctl/geo"
 )
 
@@ -72,7 +74,7 @@ func (v *view) readNotices(ctx context.Context, q querier, ask Query, past bool)
 	if ask.Action != RequestPermission || ask.Template == "" {
 		return nil
 	}
-	about, err := scanNotices(ctx, q, selectTemplateNotices, string(v.pair.Business), ask.Template)
+	about, err := scanNotices(ctx, q, selectTemplateNotices, string(v.pair.Business), noticed(ask.Template))
 	if err != nil {
 		return err
 	}
@@ -81,6 +83,16 @@ func (v *view) readNotices(ctx context.Context, q querier, ask Query, past bool)
 	}
 	v.template = foldTemplate(ask.Template, about)
 	return nil
+}
+
+// noticed is name/language as notices write it, with Meta's underscore in the
+// language: "en-US" and "en_US" are one, "en" is another.
+func noticed(template string) string {
+	i := strings.LastIndexByte(template, '/') + 1
+	if i == 0 {
+		return template
+	}
+	return template[:i] + strings.ReplaceAll(template[i:], "-", "_")
 }
 
 // load reads the view of a pair.
@@ -109,13 +121,10 @@ func (l *Ledger) load(ctx context.Context, q querier, p Pair) (*view, error) {
 	return v, err
 }
 
-// snapshot runs f over one consistent view of the database.
-func (l *Ledger) snapshot(ctx context.Context, f func(q querier) error) error {
-	tx, err := l.cfg.Read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return fmt.Errorf("begin reading: %w", err)
-	}
-	return errors.Join(f(tx), tx.Rollback())
+// snapshot runs f over one consistent view of the database. ctx bounds the wait for
+// a connection; the context given to f does not end.
+func (l *Ledger) snapshot(ctx context.Context, f func(ctx context.Context, q querier) error) error {
+	return audit.Snapshot(ctx, l.cfg.Read, func(ctx context.Context, q audit.Querier) error { return f(ctx, q) })
 }
 
 func subjectOf(ctx context.Context, q querier, u User) (string, error) {
