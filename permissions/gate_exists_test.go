@@ -54,3 +54,21 @@ func TestATemplateIsKnownHoweverItsLanguageIsWritten(t *testing.T) {
 		require.Equal(t, template, d.Template)
 	}
 }
+
+// TestARestrictionOfTheSecondOfTheReading holds: webhooks are dated to the whole
+// second, by another clock than the one that dates what we read.
+func TestARestrictionOfTheSecondOfTheReading(t *testing.T) {
+	for before, barred := range map[time.Duration]bool{0: true, 900 * time.Millisecond: true, 59 * time.Second: true, time.Minute: false} {
+		f := newWorld(t, nil)
+		f.record(t, f.grant("g", pair))
+		read := number(f.clock(), permissions.RestrictionsRead, "read")
+		said := number(f.clock().Add(-before), permissions.Restriction, "said")
+		said.Type = permissions.RestrictedBusinessInitiated
+		f.notice(t, said, read)
+		require.Equal(t, barred, f.check(t, pair).Reason == permissions.BusinessRestricted, before)
+		f.advance(24 * time.Hour)
+		again := number(f.clock(), permissions.RestrictionsRead, "again")
+		f.notice(t, again)
+		require.True(t, f.check(t, pair).Allow, "the next reading lifts it")
+	}
+}

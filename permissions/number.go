@@ -136,15 +136,20 @@ func foldNumber(notices []Notice) *number {
 	return f
 }
 
+// readMargin is by how much a restriction has to be dated before a reading of the
+// settings for the reading to be the later word: webhooks are dated to the whole
+// second and by the provider's clock, readings by ours.
+const readMargin = time.Minute
+
 // restrictions are those in force at now, by type. What the settings list counts
-// until a later notice about the type; of the same instant, whichever restricts.
-// An end that has passed is no restriction.
+// until a later notice about the type; of two that may be of the same instant,
+// whichever restricts. An end that has passed is no restriction.
 func (f *number) restrictions(now time.Time) []NumberRestriction {
 	inForce := restrictionList{}
 	read := f.last[aspectRestrictions]
 	said := make(map[string]time.Time)
 	for aspect, n := range f.last {
-		if strings.HasPrefix(aspect, aspectRestriction) && (read == nil || !n.At.Before(read.At)) {
+		if strings.HasPrefix(aspect, aspectRestriction) && (read == nil || n.At.After(read.At.Add(-readMargin))) {
 			said[n.Type] = n.At
 			inForce.add(NumberRestriction{Type: n.Type, Reason: n.Remediation, Since: n.At, Until: n.Until, Notice: n.ID}, now)
 		}
