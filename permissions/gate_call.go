@@ -8,6 +8,7 @@ import (
 
 // The sources of the rules about a call that no pack holds.
 const (
+	sourceExpiry        = "Meta, Cloud API Calling, and 8x8, call permission reply: its expiration_timestamp (expirationTimestamp), or the expiry that the provider's API told later"
 	sourceReply         = "Meta, Cloud API Calling, user call permissions: no call without the user's permission"
 	sourceOneAttempt    = "Meta, Cloud API Calling, error 138003: one call per user at a time"
 	sourceDoubt         = "Meta, Cloud API Calling, error 138006, and SIP 403: the provider knows no permission; it is asked before another call"
@@ -26,7 +27,7 @@ func (e *evaluation) permission() {
 	out := line{name: "permission", refused: e.s.Status == StatusNone, reason: e.s.Reason, source: sourceReply, inputs: in}
 	switch {
 	case e.s.Reason == PermissionExpired:
-		out.source = e.p.Sources["grant.max_age"]
+		out.source = e.endedBy()
 	case e.s.Reason == DoNotCall:
 		out.reason = PermissionRevoked // an opt-out also ends what was granted before
 	case e.s.Reason == NoPermission && e.h.grant != nil:
@@ -35,6 +36,18 @@ func (e *evaluation) permission() {
 		out.turns = e.s.Expires.Add(-e.p.Grant.ClockSkew.duration())
 	}
 	e.add(out)
+}
+
+// endedBy is the source of the standing grant's end.
+func (e *evaluation) endedBy() string {
+	limit := e.p.Grant.MaxAge.duration()
+	switch ends := e.s.Expires; {
+	case ends.Equal(e.h.expires):
+		return sourceExpiry
+	case limit > 0 && ends.Equal(e.s.GrantedAt.Add(limit)):
+		return e.p.Sources["grant.max_age"]
+	}
+	return e.p.Sources["grant.default_age"]
 }
 
 // verified: a grant by a grade that the pack wants read back is dialled on only

@@ -72,3 +72,21 @@ func TestARestrictionOfTheSecondOfTheReading(t *testing.T) {
 		require.True(t, f.check(t, pair).Allow, "the next reading lifts it")
 	}
 }
+
+// TestAnEndNamesWhoSetIt: the provider, or the key of the pack that ended the grant.
+func TestAnEndNamesWhoSetIt(t *testing.T) {
+	short := `{"name": "short", "version": "1", "valid_from": "2026-01-01", "base": "meta-any-hour", "grant": {"default_age": "2h", "max_age": "6h"},
+		"sources": {"grant.default_age": "DEFAULT", "grant.max_age": "CAP"}}`
+	for source, expires := range map[string]time.Duration{"expiration_timestamp": 4 * time.Hour, "CAP": 8 * time.Hour, "DEFAULT": 0} {
+		f := newWorld(t, []string{short}, permissions.Business{Number: metaNumber, Account: "acme", Rules: "short"})
+		g := f.grant("g", pair)
+		if expires > 0 {
+			g.Expires = f.clock().Add(expires)
+		}
+		f.record(t, g)
+		f.advance(7 * time.Hour)
+		d := f.check(t, pair)
+		require.Equal(t, permissions.PermissionExpired, d.Reason)
+		require.Contains(t, lineOf(t, d, "permission").Source, source)
+	}
+}
