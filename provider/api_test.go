@@ -135,6 +135,9 @@ func TestThrottled(t *testing.T) {
 	}{
 		{provider.APIError{Status: 429}, true},
 		{provider.APIError{Status: 400, Code: 613}, true},
+		{provider.APIError{Status: 400, Code: 4}, true},
+		{provider.APIError{Status: 400, Code: 80007}, true},
+		{provider.APIError{Status: 400, Code: 130429}, true},
 		{provider.APIError{Status: 400, Code: 138006}, false},
 		{provider.APIError{Status: 503, RetryAfter: time.Second}, false},
 	} {

@@ -23,7 +23,7 @@ func classes() map[int]provider.FaultClass {
 		138002: provider.FaultRetry, 138004: provider.FaultRetry, 138005: provider.FaultRetry, 138007: provider.FaultRetry,
 		138019: provider.FaultRetry,
 		131026: provider.FaultUser, 131047: provider.FaultUser, 131050: provider.FaultUser, 138001: provider.FaultUser,
-		130472: provider.FaultUser,
+		130472: provider.FaultUser, 4: provider.FaultRetry,
 		131048: provider.FaultWait, 131049: provider.FaultWait, 138009: provider.FaultWait, 138012: provider.FaultWait,
 		131031: provider.FaultNumber, 131042: provider.FaultNumber, 131044: provider.FaultNumber, 138000: provider.FaultNumber,
 		138013: provider.FaultNumber, 138014: provider.FaultNumber, 138015: provider.FaultNumber,

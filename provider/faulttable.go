@@ -4,16 +4,25 @@ import "time"
 
 const day = 24 * time.Hour
 
+// Meta's rate limits of requests (Graph API, rate limits).
+const (
+	codeAppLimit     = 4
+	codeCallLimit    = 613
+	codeAccountLimit = 80007
+	codeNumberLimit  = 130429
+)
+
 // Faults is the table of Meta's codes (Cloud API error codes; Cloud API Calling,
 // error codes) that calls, requests and messages can meet. HTTP statuses vary
 // between Meta's pages, so the code alone decides.
 func Faults() []Fault {
 	return []Fault{
+		{codeAppLimit, FaultRetry, 0, "rate limit of the app"},
 		{100, FaultRequest, 0, "invalid parameter or session description"},
 		{190, FaultRequest, 0, "access token expired or invalid"},
-		{613, FaultRetry, 0, "rate limit of the API"},
-		{80007, FaultRetry, 0, "rate limit of the business account"},
-		{130429, FaultRetry, 0, "throughput limit of the number"},
+		{codeCallLimit, FaultRetry, 0, "rate limit of the API"},
+		{codeAccountLimit, FaultRetry, 0, "rate limit of the business account"},
+		{codeNumberLimit, FaultRetry, 0, "throughput limit of the number"},
 		{130472, FaultUser, day, "user is part of an experiment"},
 		{131009, FaultRequest, 0, "parameter value not valid"},
 		{131026, FaultUser, day, "undeliverable: no such user, old client or blocked"},

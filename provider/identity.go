@@ -66,7 +66,7 @@ func (r *Reader) UserIDs(value Members) {
 		}
 		id := said.Object("user_id")
 		r.Changed(Change{
-			ID: r.ID("user_id_update", "sha256:"+Digest(raw)), At: r.TimeOrNow(said.Scalar("timestamp")),
+			ID: r.ID("user_id_update", "sha256:"+r.Digest(raw)), At: r.TimeOrNow(said.Scalar("timestamp")),
 			Phone:    said.Scalar("wa_id"),
 			Previous: id.Scalar("previous"), Current: id.Scalar("current"),
 			Parent: said.Object("parent_user_id").Scalar("current"),
@@ -79,9 +79,9 @@ func (r *Reader) UserIDs(value Members) {
 var changedBody = regexp.MustCompile(`\bfrom ([A-Z]{2}\.[A-Za-z0-9.]{1,132}) to ([A-Z]{2}\.[A-Za-z0-9.]{1,132})$`)
 
 // System reads the system part of a message: a new number or user id, or the
-// older form of a preference. from is the message's sender, the old number. False
-// when nobody knows such a message.
-func (r *Reader) System(id string, at time.Time, from Scalar, said Members) bool {
+// older form of a preference. from is the message's sender, the old number, and
+// fromUserID the sender's BSUID. False when nobody knows such a message.
+func (r *Reader) System(id string, at time.Time, from, fromUserID Scalar, said Members) bool {
 	previous, current := said.Scalar("previous_user_id"), said.Scalar("user_id")
 	c := Change{ID: id, At: at, Phone: said.Scalar("wa_id", "new_wa_id"), UserID: current, Parent: said.Scalar("parent_user_id")}
 	switch said.Scalar("type").Lower() {
@@ -99,7 +99,10 @@ func (r *Reader) System(id string, at time.Time, from Scalar, said Members) bool
 		c.Previous, c.Current = previous, current
 		r.Changed(c)
 	case "user_preference_changed":
-		r.preference(id, at, from, "marketing_messages", said.Scalar("marketing"))
+		if _, ok := ParseUser(string(from)); !ok {
+			from = fromUserID
+		}
+		r.preference(id, at, from, "marketing_messages", said.Scalar("marketing"), fromUserID)
 	case "customer_identity_changed", "user_identity_changed":
 		// A new encryption key: neither address nor permission changes.
 	default:

@@ -37,7 +37,7 @@ func (r *Reader) Preferences(value Members) {
 		if _, ok := ParseUser(string(user)); !ok {
 			user = said.Scalar("user_id")
 		}
-		r.preference(r.ID("user_preferences", "sha256:"+Digest(raw)), at, user,
+		r.preference(r.ID("user_preferences", "sha256:"+r.Digest(raw)), at, user,
 			said.Scalar("category").Lower(), said.Scalar("value"), said.Scalar("user_id"), said.Scalar("parent_user_id"))
 	})
 }

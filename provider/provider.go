@@ -85,9 +85,16 @@ func (e *APIError) Error() string {
 	return fmt.Sprintf("%s: %s (code %d, status %d)", e.Provider, e.Message, e.Code, e.Status)
 }
 
-// Throttled says that the provider was asked too often (HTTP 429, Meta's code 613),
-// and for how long it asks to wait, 0 when it does not say.
+// Throttled says that the provider was asked too often (HTTP 429, or Meta's code for a
+// rate limit, which comes with other statuses too), and for how long it asks to wait,
+// 0 when it does not say.
 func (e *APIError) Throttled() (wait time.Duration, yes bool) {
-	const callLimit = 613
-	return e.RetryAfter, e.Status == http.StatusTooManyRequests || e.Code == callLimit
+	if e.Status == http.StatusTooManyRequests {
+		return e.RetryAfter, true
+	}
+	switch MetaCode(e.Provider, e.Code) {
+	case codeAppLimit, codeCallLimit, codeAccountLimit, codeNumberLimit:
+		return e.RetryAfter, true
+	}
+	return 0, false
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,7 +69,13 @@ func (r *Reader) IDOr(given string, raw []byte) string {
 	if given != "" {
 		return r.ID(given)
 	}
-	return r.ID("sha256:" + Digest(raw))
+	return r.ID("sha256:" + r.Digest(raw))
+}
+
+// Digest is the [Digest] of the texts as said of our number: several of our numbers
+// can hear of the same thing in the same words, and an id is unique among them all.
+func (r *Reader) Digest(texts ...[]byte) string {
+	return Digest(append([][]byte{[]byte(r.Business)}, texts...)...)
 }
 
 // Digest is the SHA-256 of the texts, in hex. Texts are told apart by their
@@ -97,10 +104,12 @@ func (r *Reader) TimeOrNow(s Scalar) time.Time {
 var separators = regexp.MustCompile(`[ ().\-\x{00a0}\x{2010}\x{2011}]`)
 
 // Ours tells whether a business number, as a webhook displays it, is the
-// account's. An absent one is: the webhook speaks of the whole business account.
+// account's, in whichever of its forms ([geo.Forms]). An absent one is: the webhook
+// speaks of the whole business account.
 func (r *Reader) Ours(number Scalar) bool {
 	if number.trim() == "" {
 		return true
 	}
-	return strings.TrimPrefix(separators.ReplaceAllString(number.trim(), ""), "+") == r.Business.Digits()
+	digits := strings.TrimPrefix(separators.ReplaceAllString(number.trim(), ""), "+")
+	return digits == r.Business.Digits() || slices.Contains(geo.Forms(r.Business), geo.E164("+"+digits))
 }

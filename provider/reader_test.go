@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/callctl/callctl/geo"
 	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/provider"
 )
@@ -22,6 +23,13 @@ func TestReaderKnowsItsNumber(t *testing.T) {
 	r := reader()
 	for _, number := range []provider.Scalar{"", " ", "16505552771", "+16505552771", "+1 650-555-2771", "1 (650) 555.2771"} {
 		require.True(t, r.Ours(number), number)
+	}
+	for business, displayed := range map[geo.E164]provider.Scalar{
+		"+525512345678": "+52 1 55 1234 5678", "+5491123456789": "54 11 2345-6789", "+5531987654321": "+55 31 8765-4321",
+	} {
+		mine := reader()
+		mine.Business = business
+		require.True(t, mine.Ours(displayed), "the platform keeps a form that the plan gave up")
 	}
 	for _, number := range []provider.Scalar{"6505552771", "16505552772", "++16505552771", "abc", "{}", "0"} {
 		require.False(t, r.Ours(number), number)
@@ -63,6 +71,34 @@ func TestNewsInBothSpellings(t *testing.T) {
 	require.False(t, reader().News("flows", permissions.Notice{}, nil))
 }
 
+// Two of our numbers hear of the same thing in the same words: what the one was told
+// must not be taken for a repetition of what the other was.
+func TestIDsAreOfOneNumber(t *testing.T) {
+	const (
+		users  = `{"user_preferences":[{"wa_id":"14085551234","category":"marketing_messages","value":"stop","timestamp":1767168000}]}`
+		people = `{"contacts":[{"wa_id":"14085551234","user_id":"US.1"}]}`
+	)
+	ids := func(business geo.E164) (ids []string) {
+		r := reader()
+		r.Business = business
+		said, _ := provider.ReadMembers([]byte(users))
+		r.Preferences(said)
+		said, _ = provider.ReadMembers([]byte(people))
+		r.Contacts(permissions.Event{}, said)
+		for _, e := range r.Facts {
+			ids = append(ids, e.ID)
+		}
+		return append(ids, r.IDOr("", []byte("{}")))
+	}
+	mine, other := ids("+16505552771"), ids("+16505552772")
+	require.Len(t, mine, 3)
+	require.Equal(t, mine, ids("+16505552771"))
+	for i := range mine {
+		require.NotEqual(t, mine[i], other[i])
+	}
+	require.Equal(t, "meta/wamid.1", reader().IDOr("wamid.1", nil))
+}
+
 // A tier is said in words or, in older webhooks, in numbers.
 func TestTiers(t *testing.T) {
 	for said, want := range map[string]string{
@@ -100,6 +136,10 @@ func TestSettings(t *testing.T) {
 		require.Equal(t, tc.list, r.Notices[1].Restrictions)
 		require.NotEqual(t, r.Notices[0].ID, r.Notices[1].ID)
 	}
+	odd := reader()
+	require.True(t, odd.Settings(base, json.RawMessage(`{"calling":{"restrictions":{"items":[{"type":"A"}]}}}`)))
+	require.Equal(t, []string{"malformed:restrictions"}, odd.Unknown, "a list of another name lifts nothing")
+	require.Len(t, odd.Notices, 1)
 	for _, raw := range []string{`[]`, `{}`, `{"calling":null}`, `{"success":true}`} {
 		require.False(t, reader().Settings(base, json.RawMessage(raw)), raw)
 	}

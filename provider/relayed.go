@@ -44,7 +44,7 @@ func (r *Reader) Contacts(base permissions.Event, value Members) {
 			return
 		}
 		e := base
-		e.ID, e.Kind = r.ID("contact", "sha256:"+Digest(raw)), permissions.IDChanged
+		e.ID, e.Kind = r.ID("contact", "sha256:"+r.Digest(raw)), permissions.IDChanged
 		e.Pair.User, e.Current, e.Aliases = user, aliases[0], aliases
 		r.Fact(e)
 	})

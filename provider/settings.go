@@ -48,6 +48,7 @@ func (r *Reader) restrictions(base permissions.Notice, said Members) {
 	list, ok := said.List("restrictions")
 	if inner := said.Object("restrictions"); inner != nil {
 		list, ok = inner.List("restrictions_list")
+		ok = ok && (len(inner) == 0 || inner.Has("restrictions_list"))
 	}
 	if !ok {
 		r.Malformed("restrictions")

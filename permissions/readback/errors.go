@@ -23,7 +23,7 @@ var (
 )
 
 // Throttled is implemented by the error of a [Source] whose provider was asked too
-// often (HTTP 429; Meta code 613).
+// often (HTTP 429; Meta codes 4, 613, 80007, 130429).
 type Throttled interface {
 	error
 	// Throttled says whether the error is one of asking too often, and how long the

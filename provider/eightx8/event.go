@@ -34,14 +34,15 @@ func (d *decoder) event(e envelope, raw []byte) error {
 	return nil
 }
 
-// eventID is the id of an account event: 8x8's, and what the event says, because the
-// events on 8x8's pages share an eventId and none of them must be taken for a
-// repetition of another.
+// eventID is the id of an account event: 8x8's, and what the event says of our number,
+// because the events on 8x8's pages share an eventId, and an event of the business
+// account is sent to each of its numbers; none must be taken for a repetition of
+// another.
 func (d *decoder) eventID(e envelope, kind string, raw []byte) string {
 	if e.EventID == "" {
 		return d.IDOr("", raw)
 	}
-	return d.ID(string(e.EventID), provider.Digest([]byte(kind), e.EventDetails)[:16])
+	return d.ID(string(e.EventID), d.Digest([]byte(kind), e.EventDetails)[:16])
 }
 
 // relayed reads Meta's webhook inside an event. 8x8's pages name these events with

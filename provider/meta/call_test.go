@@ -1,6 +1,7 @@
 package meta_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -97,6 +98,13 @@ func TestDecodeReports(t *testing.T) {
 		{unanswered, `"direction": "BUSINESS_INITIATED"`, `"direction": "USER_INITIATED"`, permissions.OutcomeUnanswered, true, 0, nil},
 		{unanswered, `"direction": "BUSINESS_INITIATED",`, ``, "", false, 0, []string{"malformed:call.direction@0.0.calls.0"}},
 		{unanswered, `"direction": "BUSINESS_INITIATED"`, `"biz_opaque_callback_data": "c"`, permissions.OutcomeUnanswered, false, 0, nil},
+		{ // a user's call that we accepted carries what we accepted it with
+			unanswered, `"to": "14085551234",
+        "from": "15551441906",
+        "event": "terminate",
+        "direction": "BUSINESS_INITIATED"`, `"from": "14085551234", "to": "15551441906", "event": "terminate", "duration": 7,
+        "biz_opaque_callback_data": "c"`, permissions.OutcomeConnected, true, 0, nil,
+		},
 		{unanswered, `"COMPLETED"`, `"CANCELLED"`, "", false, 0, []string{"status:cancelled@0.0.calls.0"}},
 		{unanswered, `"to": "14085551234",`, ``, "", false, 0, []string{"malformed:call.user@0.0.calls.0"}},
 		{unanswered, `"status": "COMPLETED"`, `"status": "COMPLETED", "start_time": "1671644940"`, permissions.OutcomeConnected, false, 0, nil},
@@ -132,6 +140,21 @@ func TestDecodeNumberFaults(t *testing.T) {
 	require.Len(t, got.Notices, 1)
 	require.Equal(t, 131044, got.Notices[0].Code)
 	require.Equal(t, []string{"error:130429@0.0"}, got.Unknown)
+}
+
+// The same error of our number said again later is said twice: the first may have
+// been lifted since.
+func TestDecodeNumberFaultsAgain(t *testing.T) {
+	at := func(seconds string) permissions.Notice {
+		raw := strings.Replace(inMessages(`,"errors":[{"code":131044}]`), `"entry":[{`, `"entry":[{"time":`+seconds+`,`, 1)
+		got := decode(t, []byte(raw))
+		require.Equal(t, got, decode(t, []byte(raw)), "a retry is the same")
+		require.Len(t, got.Notices, 1)
+		return got.Notices[0]
+	}
+	first, again := at("1767168000"), at("1767254400")
+	require.NotEqual(t, first.ID, again.ID)
+	require.Equal(t, time.Unix(1767168000, 0).UTC(), first.At)
 }
 
 func TestDecodeCallVariants(t *testing.T) {

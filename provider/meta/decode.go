@@ -111,7 +111,7 @@ func (d *decoder) change(en entry, raw json.RawMessage) {
 			d.Malformed(field + ".metadata")
 			return
 		}
-		d.value(field, raw, v)
+		d.value(field, en, raw, v)
 	case "user_id_update", "user_preferences":
 		d.own++
 		said, ok := provider.ReadMembers(c.Value)
@@ -169,7 +169,7 @@ func (d *decoder) news(en entry, raw json.RawMessage, c change) {
 // newsID is the id of an account event. Meta gives it none: it is known by what it
 // says and when it was sent.
 func (d *decoder) newsID(en entry, raw json.RawMessage) string {
-	return d.ID("notice", "sha256:"+provider.Digest([]byte(en.ID), []byte(en.Time), raw))
+	return d.ID("notice", "sha256:"+d.Digest([]byte(en.ID), []byte(en.Time), raw))
 }
 
 // newsTime is when an account event happened: by its own word, or else when Meta
@@ -182,7 +182,7 @@ func (d *decoder) newsTime(en entry, said provider.Members) time.Time {
 }
 
 // value hands the elements of a change that is ours to their readers.
-func (d *decoder) value(field string, raw json.RawMessage, v value) {
+func (d *decoder) value(field string, en entry, raw json.RawMessage, v value) {
 	people := d.contacts(v.Contacts)
 	shared := codes(v.Errors)
 	calls, messages, statuses := d.elements("calls", v.Calls), d.elements("messages", v.Messages), d.elements("statuses", v.Statuses)
@@ -190,7 +190,7 @@ func (d *decoder) value(field string, raw json.RawMessage, v value) {
 	d.Each("statuses", statuses, func(raw json.RawMessage) { d.status(field, raw, people) })
 	d.Each("calls", calls, func(raw json.RawMessage) { d.call(raw, people, shared, len(calls) == 1) })
 	if len(calls) == 0 {
-		d.Unable("sha256:"+provider.Digest(raw), d.Now().UTC(), shared...)
+		d.Unable("sha256:"+d.Digest([]byte(en.Time), raw), d.TimeOrNow(en.Time), shared...)
 	}
 	if len(messages)+len(statuses)+len(calls) > 0 {
 		return

@@ -14,7 +14,9 @@ func (d *decoder) message(raw json.RawMessage, people contacts) {
 	var m message
 	if provider.Unmarshal(raw, &m) != nil || m.Type == "" {
 		d.Malformed("message.type")
-		return
+		if written(m) == "" {
+			return
+		}
 	}
 	kind := m.Type.Lower()
 	if kind == "system" {
@@ -67,7 +69,7 @@ func (d *decoder) other(fact permissions.Event, kind string, m message) {
 	if text != "" {
 		d.Wrote(fact, text)
 	}
-	if !silent(kind) {
+	if kind != "" && !silent(kind) {
 		d.Missing("type", kind)
 	}
 }
@@ -111,7 +113,7 @@ func (d *decoder) system(m message, raw json.RawMessage) {
 		d.Malformed("message.system")
 		return
 	}
-	if !d.System(d.IDOr(string(m.ID), raw), d.TimeOrNow(m.Timestamp), m.From, said) {
+	if !d.System(d.IDOr(string(m.ID), raw), d.TimeOrNow(m.Timestamp), m.From, m.FromUserID, said) {
 		d.Missing("system", said.Scalar("type").Lower())
 	}
 }

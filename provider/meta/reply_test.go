@@ -174,6 +174,15 @@ func TestDecodeMessages(t *testing.T) {
 	}
 }
 
+// What the user wrote counts in a message that does not say what it is.
+func TestDecodeMessageWithoutType(t *testing.T) {
+	got := decode(t, edit(t, "messages/text.json", `"type": "text"`, `"type": null`))
+	require.Equal(t, []string{"malformed:message.type@0.0.messages.0"}, got.Unknown)
+	require.Len(t, got.Facts, 1)
+	require.Equal(t, permissions.Messaged, got.Facts[0].Kind)
+	require.Equal(t, "Please stop calls 🙏 / now", got.Facts[0].Text)
+}
+
 // What is known to say nothing about calls is neither a fact nor unknown.
 func TestDecodeSilentMessages(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join("testdata", "messages", "silent", "*.json"))

@@ -28,7 +28,10 @@ func statusOutcome(kind sipbridge.EventKind) permissions.Outcome {
 func (d *decoder) ended(e sipbridge.Event, aliases []permissions.User, c call) {
 	d.Unable(e.Wacid, e.At, e.Codes...)
 	if e.Direction == "" && e.Opaque != "" {
-		e.Direction = sipbridge.BusinessInitiated // ours alone carry it
+		e.Direction = sipbridge.BusinessInitiated // ours carry it, and those that we accepted
+		if d.ourNumber(c.To) {
+			e.Direction = sipbridge.UserInitiated
+		}
 	}
 	if e.Direction == "" {
 		d.Malformed("call.direction")

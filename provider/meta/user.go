@@ -18,7 +18,7 @@ func (d *decoder) user(people contacts, addresses ...provider.Scalar) (permissio
 	var user permissions.User
 	for _, address := range addresses {
 		found, ok := provider.ParseUser(string(address))
-		if !ok || found == permissions.User(d.account.cfg.Business) {
+		if !ok || d.ourNumber(address) {
 			continue
 		}
 		_, phone := found.Number()
@@ -36,12 +36,15 @@ func (d *decoder) user(people contacts, addresses ...provider.Scalar) (permissio
 	return user, provider.Aliases(user, d.known(user, people, addresses)...), true
 }
 
+// ourNumber tells whether an address is our business number, in whichever form.
+func (d *decoder) ourNumber(address provider.Scalar) bool { return address != "" && d.Ours(address) }
+
 // fills tells whether the contact may stand in for an element's addresses: none
 // of them is a user's phone number, and no BSUID among them is another person's.
 func (d *decoder) fills(c contact, addresses []provider.Scalar) bool {
 	for _, address := range addresses {
 		found, ok := provider.ParseUser(string(address))
-		if !ok || found == permissions.User(d.account.cfg.Business) {
+		if !ok || d.ourNumber(address) {
 			continue
 		}
 		if _, phone := found.Number(); phone {

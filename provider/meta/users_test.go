@@ -90,6 +90,11 @@ func TestDecodeUnreadableUserChanges(t *testing.T) {
 		require.Equal(t, []string{tc.unknown}, got.Unknown)
 	}
 	require.Zero(t, decode(t, edit(t, "users/user_id_update.json", newBSUID, userBSUID)), "the same id is no change")
+	// A stop is never lost to a user without a number.
+	only := decode(t, edit(t, "users/preference_as_message.json", `"from": "14085551234"`, `"from": "", "from_user_id": "`+userBSUID+`"`))
+	require.Empty(t, only.Unknown)
+	require.Equal(t, permissions.MessagesStopped, only.Facts[0].Kind)
+	require.EqualValues(t, userBSUID, only.Facts[0].Pair.User)
 	// A stop is never lost to an unreadable time.
 	got := decode(t, edit(t, "users/preference_stop.json", `"timestamp": 1767168000`, `"timestamp": "now"`))
 	require.Equal(t, arrival(), got.Facts[0].At)
