@@ -93,7 +93,7 @@ func (l *Ledger) Approvals(ctx context.Context, pendingOnly bool, p Page) (list 
 	if pendingOnly {
 		query, args = selectPendingApprovals, []any{before, id, now.Add(-approvalLasts).UnixMilli(), size + 1}
 	}
-	err = l.snapshot(ctx, func(q querier) error {
+	err = l.snapshot(ctx, func(ctx context.Context, q querier) error {
 		rows, err := scanApprovals(ctx, q, query, args...)
 		if err != nil {
 			return err

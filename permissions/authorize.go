@@ -23,7 +23,7 @@ type Query struct {
 // Check is the dry run of the gate: the same code and rules, nothing written.
 func (l *Ledger) Check(ctx context.Context, q Query) (Decision, error) {
 	var d Decision
-	err := l.snapshot(ctx, func(tx querier) error {
+	err := l.snapshot(ctx, func(ctx context.Context, tx querier) error {
 		var err error
 		d, err = l.check(ctx, tx, q, l.cfg.Now().UTC())
 		return err

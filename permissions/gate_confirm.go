@@ -11,7 +11,7 @@ import "context"
 func (l *Ledger) reconfirm(ctx context.Context, t *Ticket) (Decision, *evaluation, error) {
 	var d Decision
 	var e *evaluation
-	err := l.snapshot(ctx, func(q querier) error {
+	err := l.snapshot(ctx, func(ctx context.Context, q querier) error {
 		now := l.cfg.Now().UTC()
 		ask := Query{Pair: t.pair, Action: StartCall, Purpose: t.attempt.Purpose}
 		v, err := l.view(ctx, q, ask, now)

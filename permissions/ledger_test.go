@@ -51,8 +51,13 @@ func (f *fixture) advance(d time.Duration) {
 
 func newFixture(tb testing.TB) *fixture {
 	tb.Helper()
+	return newFixtureIn(tb, tb.TempDir())
+}
+
+// newFixtureIn is newFixture over the database file of a folder.
+func newFixtureIn(tb testing.TB, dir string) *fixture {
+	tb.Helper()
 	f := &fixture{now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)}
-	dir := tb.TempDir()
 	var err error
 	f.db, err = migrations.Open(tb.Context(), filepath.Join(dir, "callctl.db"))
 	require.NoError(tb, err)

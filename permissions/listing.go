@@ -53,7 +53,7 @@ func (p Page) parse() (first, second string, err error) {
 // Permission is the state of a pair now.
 func (l *Ledger) Permission(ctx context.Context, p Pair) (Permission, error) {
 	var s Permission
-	err := l.snapshot(ctx, func(q querier) error {
+	err := l.snapshot(ctx, func(ctx context.Context, q querier) error {
 		v, err := l.load(ctx, q, p)
 		if err != nil {
 			return err
@@ -76,7 +76,7 @@ func (l *Ledger) Permissions(ctx context.Context, business geo.E164, p Page) (li
 		business = n
 	}
 	size := p.Size()
-	err = l.snapshot(ctx, func(q querier) error {
+	err = l.snapshot(ctx, func(ctx context.Context, q querier) error {
 		keys, err := pairKeys(ctx, q, after, subject, string(business), size+1)
 		if err != nil {
 			return err
@@ -150,7 +150,7 @@ type Recorded struct {
 func (l *Ledger) Events(ctx context.Context, p Pair) ([]Recorded, error) {
 	p = p.Canonical()
 	var out []Recorded
-	err := l.snapshot(ctx, func(q querier) error {
+	err := l.snapshot(ctx, func(ctx context.Context, q querier) error {
 		subject, err := subjectOf(ctx, q, p.User)
 		if err != nil || subject == "" {
 			return err
@@ -176,7 +176,7 @@ func (l *Ledger) DoNotCallList(ctx context.Context, p Page) (list []DoNotCallEnt
 			return nil, "", ErrCursor
 		}
 	}
-	err = l.snapshot(ctx, func(q querier) error {
+	err = l.snapshot(ctx, func(ctx context.Context, q querier) error {
 		list, next, err = l.doNotCallPage(ctx, q, after, subject, p.Size())
 		return err
 	})

@@ -20,7 +20,7 @@ func (l *Ledger) Number(ctx context.Context, business geo.E164) (NumberState, er
 		return NumberState{}, err
 	}
 	var s NumberState
-	err = l.snapshot(ctx, func(q querier) error {
+	err = l.snapshot(ctx, func(ctx context.Context, q querier) error {
 		now := l.cfg.Now().UTC()
 		words, err := scanNotices(ctx, q, selectAspects, string(business))
 		if err != nil {

@@ -1,17 +1,19 @@
 package permissions_test
 
 import (
-	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/callctl/callctl/compliance/audit"
+	"github.com/callctl/callctl/migrations"
 	"github.com/callctl/callctl/permissions"
 )
 
@@ -26,52 +28,114 @@ func population(b *testing.B) int {
 	return n
 }
 
+// citizen is user i of a population.
 func citizen(i int) permissions.Pair {
 	return permissions.Pair{Business: metaNumber, User: permissions.User(fmt.Sprintf("+65%08d", 80_000_000+i))}
 }
 
-// fact is an event row: beyond the audit's own indexes, in the form that it is kept in.
-const fact = `INSERT INTO permission_events (audit_index, event_id, subject, business, kind, at_ms, received_ms, body)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+// stranger is citizen n of a walk that meets each of users once, in no order.
+func stranger(n, users int) permissions.Pair {
+	const stride = 1<<31 - 1 // a prime
+	return citizen(n * stride % users)
+}
 
-// populate writes users who were asked and granted, with their rows as Record
-// leaves them, but without entries of the audit: those are not read by a decision.
-// The grants end at ends.
-func (f *fixture) populate(b *testing.B, users int, ends time.Time) {
+// newPopulated is a fixture over the database of a population, whose grants end
+// after life. In the folder CALLCTL_BENCH_DIR the database stays for the next run;
+// filled says that this one made it, and so has the memory of that behind it.
+func newPopulated(b *testing.B, users int, life time.Duration) (f *fixture, filled bool) {
 	b.Helper()
-	now := f.clock()
-	const batch = 2_000
-	pack := f.check(b, citizen(-1)).RulePack
-	index := int64(1) << 40
-	for first := 0; first < users; first += batch {
-		require.NoError(b, f.log.Update(b.Context(), func(ctx context.Context, tx *audit.Tx) error {
-			for i := first; i < min(first+batch, users); i++ {
-				subject, number := fmt.Sprintf("%012x%020x", now.UnixMilli(), i), string(citizen(i).User)
-				asked := permissions.Event{
-					ID: fmt.Sprint("callctl/request/", i), Kind: permissions.Requested, At: now.Add(-time.Minute), Received: now,
-					Account: "acme-meta", Auth: permissions.AuthSelf, Template: "cpr/en", Line: subject,
-				}
-				granted := permissions.Event{
-					ID: fmt.Sprint("meta/wamid.", i), Kind: permissions.Granted, At: now, Received: now, Account: "acme-meta",
-					Auth: permissions.AuthHMAC, Expires: ends, Ref: "wamid.X", Request: asked.ID, Line: subject,
-				}
-				exec := func(query string, args ...any) {
-					_, err := tx.ExecContext(ctx, query, args...)
-					require.NoError(b, err)
-				}
-				exec(`INSERT INTO subjects (id, created_ms) VALUES (?, ?)`, subject, now.UnixMilli())
-				exec(`INSERT INTO aliases (alias, subject, since_ms, token, used) VALUES (?, ?, ?, ?, 1)`, number, subject, now.UnixMilli(), subject)
-				for _, e := range []permissions.Event{asked, granted} {
-					body, err := json.Marshal(e)
-					require.NoError(b, err)
-					index++
-					exec(fact, index, e.ID, subject, string(metaNumber), string(e.Kind), e.At.UnixMilli(), now.UnixMilli(), string(body))
-				}
-				exec(`INSERT INTO permissions (subject, business, grant_event, do_not_call, epoch, updated_ms, requested_ms, rule_pack, expires_ms, due_ms)
-					VALUES (?, ?, ?, 0, 0, ?, ?, ?, ?, ?)`, subject, string(metaNumber), granted.ID, now.UnixMilli(), asked.At.UnixMilli(),
-					pack, ends.UnixMilli(), ends.Add(-time.Minute).UnixMilli())
-			}
-			return nil
-		}))
+	blank := newFixture(b)
+	dir := b.TempDir()
+	if kept := os.Getenv("CALLCTL_BENCH_DIR"); kept != "" {
+		dir = filepath.Join(kept, fmt.Sprintf("%d-%s", users, life))
 	}
+	path := filepath.Join(dir, "callctl.db")
+	if _, err := os.Stat(path); err != nil {
+		require.NoError(b, os.MkdirAll(dir, 0o700))
+		fill(b, path+".new", users, blank.clock(), life, blank.check(b, citizen(-1)).RulePack)
+		require.NoError(b, os.Rename(path+".new", path))
+		filled = true
+	}
+	return newFixtureIn(b, dir), filled
+}
+
+// fill writes the rows that Record leaves of users who are known by their number
+// and granted: of two thirds the request before, of one third a message too. The
+// rows of one user do not lie side by side. Entries of the audit are left out: no
+// decision reads them. It writes without a journal, and the indexes at the end.
+func fill(b *testing.B, path string, users int, now time.Time, life time.Duration, pack string) {
+	b.Helper()
+	db, err := migrations.Open(b.Context(), path)
+	require.NoError(b, err)
+	require.NoError(b, db.Close())
+	options := url.Values{"_pragma": {"journal_mode(OFF)", "synchronous(OFF)", "cache_size(-262144)", "locking_mode(EXCLUSIVE)"}}
+	raw, err := sql.Open("sqlite", "file:"+path+"?"+options.Encode())
+	require.NoError(b, err)
+	raw.SetMaxOpenConns(1)
+	exec := func(query string, args ...any) {
+		_, err := raw.ExecContext(b.Context(), query, args...)
+		require.NoError(b, err, query)
+	}
+	body := func(e permissions.Event) string {
+		e.At, e.Received, e.Account, e.Line = now, now, "acme-meta", "$line"
+		text, err := json.Marshal(e)
+		require.NoError(b, err)
+		return string(text)
+	}
+	indexes := dropIndexes(b, raw)
+	exec(`CREATE TABLE people (n INTEGER PRIMARY KEY, subject TEXT, token TEXT, request TEXT, reply TEXT)`)
+	exec(sqlPeople, users, now.Add(-30*24*time.Hour).UnixMilli())
+	exec(`INSERT INTO subjects (id, created_ms) SELECT subject, ? FROM people ORDER BY n`, now.UnixMilli())
+	exec(`INSERT INTO aliases (alias, subject, since_ms, token, used)
+		SELECT '+65' || (80000000 + n), subject, ?, token, 1 FROM people ORDER BY n`, now.UnixMilli())
+	const facts = `INSERT INTO permission_events (audit_index, event_id, subject, business, kind, at_ms, received_ms, body)
+		SELECT ? + n, %[1]s, subject, ?, ?, ?, ?, replace(replace(replace(?, '$id', %[1]s), '$line', token), '$request', request)
+		FROM people WHERE %[2]s ORDER BY n`
+	write := func(place int64, id, whose string, e permissions.Event) {
+		e.ID = "$id"
+		exec(fmt.Sprintf(facts, id, whose), place<<32, string(metaNumber), string(e.Kind), now.UnixMilli(), now.UnixMilli(), body(e))
+	}
+	write(1, "request", "n % 3 > 0", permissions.Event{Kind: permissions.Requested, Auth: permissions.AuthSelf, Template: "cpr/en"})
+	write(2, "reply || '-1'", "n % 3 > 1", permissions.Event{Kind: permissions.Messaged, Auth: permissions.AuthHMAC})
+	write(3, "reply", "true", permissions.Event{
+		Kind: permissions.Granted, Auth: permissions.AuthHMAC, Expires: now.Add(life), Ref: "$request", Request: "$request",
+	})
+	exec(`INSERT INTO permissions (subject, business, grant_event, do_not_call, epoch, updated_ms, requested_ms, rule_pack, expires_ms, due_ms)
+		SELECT subject, ?, reply, 0, 0, ?, CASE WHEN n % 3 > 0 THEN ? ELSE 0 END, ?, ?, ? FROM people ORDER BY subject`,
+		string(metaNumber), now.UnixMilli(), now.UnixMilli(), pack, now.Add(life).UnixMilli(), now.Add(life-time.Minute).UnixMilli())
+	exec(`DROP TABLE people`)
+	for _, query := range indexes {
+		exec(query)
+	}
+	require.NoError(b, raw.Close())
+}
+
+// sqlPeople makes names as random and as long as real ones.
+const sqlPeople = `
+WITH RECURSIVE one (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM one WHERE n + 1 < ?)
+INSERT INTO people (n, subject, token, request, reply)
+SELECT n, printf('%012x%08x%012x', ? + n, (n * 2654435761) & 4294967295, n), printf('%08x%024x', (n * 2246822519) & 4294967295, n),
+	printf('callctl/request/%024x%08x', n, (n * 3266489917) & 4294967295),
+	printf('meta/wamid.HBgLNjU%024xVAgASGBQ%08x', n, (n * 668265263) & 4294967295) FROM one`
+
+// dropIndexes drops the indexes of the ledger's largest tables and returns the
+// statements that make them again.
+func dropIndexes(b *testing.B, db *sql.DB) []string {
+	b.Helper()
+	rows, err := db.QueryContext(b.Context(), `SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL
+		AND tbl_name IN ('subjects', 'aliases', 'permission_events', 'permissions')`)
+	require.NoError(b, err)
+	var names, made []string
+	for rows.Next() {
+		var name, query string
+		require.NoError(b, rows.Scan(&name, &query))
+		names, made = append(names, name), append(made, query)
+	}
+	require.NoError(b, rows.Err())
+	require.NoError(b, rows.Close())
+	for _, name := range names {
+		_, err := db.ExecContext(b.Context(), "DROP INDEX "+name)
+		require.NoError(b, err)
+	}
+	return made
 }

@@ -40,7 +40,7 @@ const (
 // number is none of ours.
 func (l *Ledger) Doubtful(ctx context.Context, p Pair) (Doubt, error) {
 	doubt := NoDoubt
-	err := l.snapshot(ctx, func(q querier) error {
+	err := l.snapshot(ctx, func(ctx context.Context, q querier) error {
 		v, err := l.load(ctx, q, p)
 		if err != nil || !v.known || !v.pair.User.Valid() {
 			return err
@@ -164,13 +164,28 @@ func (h *history) unknown(s ProviderState) bool {
 	}
 	switch {
 	case known == nil:
-		return true
+		return !h.withdrawn() || h.givenSince(s)
 	case known.Permanent && expires.IsZero():
 		return false
 	case s.Status == StatusPermanent:
 		return true
 	}
 	return !expires.IsZero() && s.Expires.After(expires.Add(laterExpiry))
+}
+
+// withdrawn is true while what bars is a person's revocation: the provider was not
+// told of it and goes on telling of the grant that was withdrawn.
+func (h *history) withdrawn() bool {
+	return h.bar != nil && h.bar.Kind == Revoked && h.bar.Auth == AuthOperator
+}
+
+// givenSince says whether what the provider knows was given after what bars: it knew
+// none in between, or its end says so.
+func (h *history) givenSince(s ProviderState) bool {
+	if h.read != nil && h.read.denies() && !h.read.At.Before(h.bar.At) {
+		return true
+	}
+	return !s.Expires.IsZero() && s.Expires.Add(-temporaryAge).After(h.bar.At.Add(laterExpiry))
 }
 
 // grantedAt is when a grant that was read back was given at the earliest: not
@@ -222,7 +237,7 @@ func (l *Ledger) Standing(ctx context.Context, business geo.E164, p Page) (pairs
 	}
 	business = Pair{Business: business}.Canonical().Business
 	size, now := p.Size(), l.cfg.Now()
-	err = l.snapshot(ctx, func(q querier) error {
+	err = l.snapshot(ctx, func(ctx context.Context, q querier) error {
 		subjects, err := column[string](ctx, q, selectStanding, string(business), after,
 			now.UnixMilli(), now.Add(-answerable).UnixMilli(), size+1)
 		if err != nil {
