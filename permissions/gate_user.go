@@ -69,11 +69,8 @@ func (e *evaluation) destinationCountry() {
 func (e *evaluation) doNotCall() {
 	o := e.h.optOut
 	if o == nil {
-		o = e.h.purposes[e.q.Purpose]
-	}
-	if o == nil && e.q.Purpose == "" {
 		for _, p := range e.h.purposes {
-			if o == nil || compareEvents(*p, *o) < 0 {
+			if SamePurpose(p.Purpose, e.q.Purpose) && (o == nil || compareEvents(*p, *o) < 0) {
 				o = p
 			}
 		}
@@ -84,6 +81,14 @@ func (e *evaluation) doNotCall() {
 		in["optedOutOf"] = o.Purpose
 	}
 	e.add(line{name: "do_not_call", refused: o != nil || e.s.DoNotCall, reason: DoNotCall, source: sourceOptOut, inputs: in})
+}
+
+// SamePurpose says whether an opt-out from calls of one purpose reaches a call of
+// another. Spaces around it and case do not make a purpose; a call whose purpose
+// nobody named may be of any.
+func SamePurpose(optOut, call string) bool {
+	call = strings.TrimSpace(call)
+	return call == "" || strings.EqualFold(strings.TrimSpace(optOut), call)
 }
 
 // quietHours holds in every zone in which an address of the user can plausibly

@@ -136,3 +136,18 @@ func TestScopeOfARevocation(t *testing.T) {
 	require.False(t, s.MessagesStopped)
 	require.True(t, s.DoNotCall, "START restores no calls")
 }
+
+// TestAPurposeIsOneHoweverItIsWritten: an opt-out is not got round by another
+// spelling of its purpose.
+func TestAPurposeIsOneHoweverItIsWritten(t *testing.T) {
+	f := branded(t, "purpose")
+	ticket, _, err := f.Authorize(t.Context(), permissions.Attempt{Pair: pair, CallID: "c1", Purpose: "Sales"})
+	require.NoError(t, err)
+	f.settle(t, ticket, permissions.OutcomeConnected)
+	f.advance(time.Minute)
+	f.record(t, f.says("m", pair, "stop calls"))
+	for _, purpose := range []string{"Sales", "sales", " SALES", " "} {
+		require.Equal(t, permissions.DoNotCall, f.may(t, metaNumber, purpose), purpose)
+	}
+	require.Equal(t, permissions.Allowed, f.may(t, metaNumber, "delivery"))
+}

@@ -175,11 +175,12 @@ func TestAnOptOutOfOnePurpose(t *testing.T) {
 		h := newHouse(t)
 		h.grant()
 		byPurpose := map[string]callback.Callback{}
-		for _, purpose := range []string{"sales", "delivery", ""} {
+		for _, purpose := range []string{"sales", " Sales", "delivery", ""} {
 			byPurpose[purpose] = h.add(callback.Callback{NotBefore: in(time.Hour), Purpose: purpose})
 		}
 		h.record(permissions.Event{ID: "o", Kind: permissions.OptedOut, Scope: permissions.ScopePurpose, Brand: "acme", Purpose: "sales"})
 		require.Equal(t, callback.Cancelled, h.get(byPurpose["sales"].ID).State)
+		require.Equal(t, callback.Cancelled, h.get(byPurpose[" Sales"].ID).State)
 		require.Equal(t, callback.Cancelled, h.get(byPurpose[""].ID).State)
 		require.Equal(t, callback.Pending, h.get(byPurpose["delivery"].ID).State)
 		_, err := h.Add(t.Context(), callback.Callback{Business: business, User: ann, Agent: "100", Purpose: "sales"})

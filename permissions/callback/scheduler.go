@@ -252,7 +252,7 @@ func (s *Scheduler) CancelUser(ctx context.Context, tx *audit.Tx, r permissions.
 	}
 	n := 0
 	for _, c := range found {
-		if r.Scope == permissions.ScopePurpose && r.Purpose != "" && c.Purpose != "" && c.Purpose != r.Purpose {
+		if r.Scope == permissions.ScopePurpose && r.Purpose != "" && !permissions.SamePurpose(r.Purpose, c.Purpose) {
 			continue
 		}
 		c.State, c.Reason = Cancelled, r.Reason
