@@ -82,9 +82,9 @@ func (h *history) uncertain(p *pack, silent bool, now time.Time) Doubt {
 // Read records what the provider said about a pair at a time, in one transaction.
 // It never overwrites: a confirmation is a ReadBack event; a permission that the
 // provider does not know any more becomes Revoked; one that the ledger does not
-// know becomes an automatic Granted, which overcomes no opt-out; a limit that
-// differs from the rule pack's becomes [Drift]. All carry AuthReadBack. Errors are
-// [ErrBusiness] and [ErrUser].
+// know becomes an automatic Granted, which overcomes no opt-out, nor a person's
+// revocation unless it was given since; a limit that differs from the rule pack's
+// becomes [Drift]. All carry AuthReadBack. Errors are [ErrBusiness] and [ErrUser].
 func (l *Ledger) Read(ctx context.Context, p Pair, s ProviderState, why Doubt) error {
 	p = p.Canonical()
 	if _, known := l.businesses[p.Business]; !known {
