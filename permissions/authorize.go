@@ -17,7 +17,10 @@ type Query struct {
 	// Template is the request's, as name/language; a dry run of a request without
 	// one looks at no template.
 	Template string
-	At       time.Time // zero: now; a time in the past is answered by the facts dated up to it
+	// At is the time that the question is about, now when zero. A time in the past is
+	// answered by the facts dated up to it, but of the receipts of messages, of which
+	// only the last of each kind is read, and with the addresses that are known now.
+	At time.Time
 }
 
 // Check is the dry run of the gate: the same code and rules, nothing written.

@@ -35,7 +35,7 @@ const (
 //
 // A company's own pack names a base and the keys that it changes, each with its
 // source. It begins from the base's version in force at its valid_from and stays
-// with that; objects merge, lists and null replace. A pack that names itself as
+// with that; objects merge, lists and the null of hours replace. A pack that names itself as
 // its base changes its own version before.
 //
 //	{"name": "acme", "version": "2026-12-01", "valid_from": "2026-12-01", "base": "meta",

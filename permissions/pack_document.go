@@ -166,6 +166,9 @@ func (ps packs) build(d *document) (*pack, error) {
 	if err := d.unsourced(); err != nil {
 		return nil, fault(err)
 	}
+	if err := nullFault(d.tree, ""); err != nil {
+		return nil, fault(err)
+	}
 	tree := d.tree
 	if base != nil {
 		tree = merged(base.tree, d.tree)
@@ -197,7 +200,7 @@ func typeFault(err error) error {
 }
 
 // merged is base with the values of over in it: objects key by key, everything
-// else, null included, as a whole.
+// else, the null of hours included, as a whole.
 func merged(base, over map[string]any) map[string]any {
 	out := maps.Clone(base)
 	for key, v := range over {

@@ -45,6 +45,23 @@ func leaves(tree map[string]any, at string) []string {
 	return out
 }
 
+// nullFault refuses null where it would silently mean no limit at all, such as a key
+// of YAML with nothing behind it. Only of hours does it mean something: any hour.
+func nullFault(tree map[string]any, at string) error {
+	for _, key := range slices.Sorted(maps.Keys(tree)) {
+		path := joined(at, key)
+		if inner, ok := tree[key].(map[string]any); ok {
+			if err := nullFault(inner, path); err != nil {
+				return err
+			}
+		}
+		if _, rule := ruleKey(path); rule && tree[key] == nil && path != "hours" {
+			return broken(path, "is null; only hours can be")
+		}
+	}
+	return nil
+}
+
 func sourceMissing(key string) error {
 	return fmt.Errorf("sources.%s: is needed: where the rule comes from", key) //nolint:err113 // for the person who wrote the pack; wrapped in ErrPack
 }
