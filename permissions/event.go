@@ -176,6 +176,9 @@ type ProviderState struct {
 	Status  Status           `json:"status"`
 	Expires time.Time        `json:"expiresAt,omitzero"` // of a temporary permission; zero when the provider does not say
 	Actions []ProviderAction `json:"actions,omitempty"`
+	// Asked is when the question was put, by our clock; the answer may be older than
+	// what was heard since. Zero: now.
+	Asked time.Time `json:"askedAt,omitzero"`
 }
 
 // ProviderAction is something that the provider lets the business do or not.

@@ -115,16 +115,18 @@ func (l *Ledger) Read(ctx context.Context, p Pair, s ProviderState, why Doubt) e
 // first, so that it is what ended it.
 func (l *Ledger) differences(p Pair, subject string, h *history, s ProviderState, why Doubt, now time.Time) []Event {
 	read := Event{
-		ID: "callctl/read/" + l.cfg.NewID(), Kind: ReadBack, Pair: p, At: now, Account: l.businesses[p.Business].Account,
+		ID: "callctl/read/" + l.cfg.NewID(), Kind: ReadBack, Pair: p, At: s.asked(now), Account: l.businesses[p.Business].Account,
 		Auth: AuthReadBack, Reason: string(why), Provided: &s,
 	}
 	if h.grant != nil {
 		read.Ref = h.grant.ID
-		read.At = latest(now, h.grant.At) // the grant was known before
+		if !s.overtakenBy(h.grant) {
+			read.At = latest(read.At, h.grant.At) // the grant was known before
+		}
 	}
 	if s.Status == StatusNone {
-		if h.grant == nil || !h.expires.IsZero() && !read.At.Before(h.expires) {
-			return []Event{read} // it ended by itself
+		if h.grant == nil || s.overtakenBy(h.grant) || !h.expires.IsZero() && !read.At.Before(h.expires) {
+			return []Event{read} // it ended by itself, or may have been given since
 		}
 		gone := read
 		gone.ID, gone.Kind, gone.Provided = "callctl/revoked/"+l.cfg.NewID(), Revoked, nil
@@ -134,7 +136,7 @@ func (l *Ledger) differences(p Pair, subject string, h *history, s ProviderState
 	if s.Status == StatusTemporary {
 		read.Expires = s.Expires
 	}
-	if !h.unknown(s) {
+	if !h.unknown(s) || s.overtakenBy(h.bar) {
 		return []Event{read}
 	}
 	granted := read
@@ -146,6 +148,25 @@ func (l *Ledger) differences(p Pair, subject string, h *history, s ProviderState
 		strconv.FormatInt(s.Expires.UnixMilli(), 10), h.barID())
 	read.Ref = granted.ID
 	return []Event{granted, read}
+}
+
+// asked is from when the answer counts: right after the question was put, at most now.
+func (s *ProviderState) asked(now time.Time) time.Time {
+	if at := s.Asked.UTC().Truncate(time.Millisecond).Add(time.Millisecond); !s.Asked.IsZero() && at.Before(now) {
+		return at
+	}
+	return now
+}
+
+// overtakenBy says whether an event was heard of after the question was put: what
+// the provider answered may be older than it. On the tie the stricter holds: a
+// grant was known, what took permission away was not.
+func (s *ProviderState) overtakenBy(e *Event) bool {
+	if e == nil || s.Asked.IsZero() {
+		return false
+	}
+	asked := s.Asked.Truncate(time.Millisecond)
+	return e.Received.After(asked) || e.Kind != Granted && e.Received.Equal(asked)
 }
 
 // unknown says whether what the provider knows is a grant that the ledger does not:
@@ -189,11 +210,13 @@ func (h *history) givenSince(s ProviderState) bool {
 }
 
 // grantedAt is when a grant that was read back was given at the earliest: not
-// before what took permission away.
+// before what took permission away. Where its end does not say, it is dated so far
+// back as clocks differ, or a reject that the user gives next would be dated before
+// it by the provider's clock.
 func (h *history) grantedAt(s ProviderState, now time.Time) time.Time {
-	at := now
-	if !s.Expires.IsZero() {
-		at = s.Expires.Add(-temporaryAge)
+	at := now.Add(-maxAhead)
+	if given := s.Expires.Add(-temporaryAge); !s.Expires.IsZero() && given.Before(now) {
+		at = given
 	}
 	if h.bar != nil && (s.Expires.IsZero() || at.Before(h.bar.At.Add(time.Millisecond))) {
 		at = h.bar.At.Add(time.Millisecond)

@@ -98,7 +98,9 @@ func TestBeforeAsksOnlyInDoubt(t *testing.T) {
 				require.Empty(t, w.eight.questions())
 				w.doubt(onEight, why)
 				require.NoError(t, w.Before(t.Context(), permissions.Pair{Business: eightNumber, User: " +6591234567 "}))
-				require.Equal(t, []told{{onEight, w.eight.state, why}}, w.ledger.heard(), "the pair in its canonical form")
+				answer := w.eight.state
+				answer.Asked = time.Now()
+				require.Equal(t, []told{{onEight, answer, why}}, w.ledger.heard(), "the pair in its canonical form")
 				require.Empty(t, w.meta.questions())
 				require.NoError(t, w.Before(t.Context(), onEight))
 				require.Len(t, w.eight.questions(), 1, "the answer settled it")

@@ -87,6 +87,7 @@ func (d *desk) question(ctx context.Context, p permissions.Pair, why permissions
 	}
 	ctx, cancel := context.WithTimeout(ctx, asking)
 	defer cancel()
+	asked := d.cfg.Now()
 	state, err := d.account.Source.ReadPermission(ctx, p.User)
 	if err != nil {
 		if wait, yes := throttled(err); yes {
@@ -95,6 +96,7 @@ func (d *desk) question(ctx context.Context, p permissions.Pair, why permissions
 		return permissions.ProviderState{}, fmt.Errorf("ask provider: %w", err)
 	}
 	d.turn.open()
+	state.Asked = asked
 	if err := d.cfg.Ledger.Read(ctx, p, state, why); err != nil {
 		return state, fmt.Errorf("record answer: %w", err)
 	}
