@@ -69,6 +69,20 @@ func (r *Reader) Tapped(message permissions.Event, title, payload Scalar) {
 	}
 }
 
+// Words are what an object that nobody knows holds in a member for words, "" when in
+// none: a user may have opted out in a kind of message that is newer than this reader.
+func Words(said Members) Scalar {
+	for range 3 {
+		if text := said.Scalar("caption", "text", "body", "title"); text != "" {
+			return text
+		}
+		if said = said.Object("message", "text", "body"); said == nil {
+			break
+		}
+	}
+	return ""
+}
+
 // Wrote records what the user wrote.
 func (r *Reader) Wrote(message permissions.Event, text Scalar) {
 	if text == "" {

@@ -101,7 +101,7 @@ func (d *decoder) inbound(raw json.RawMessage) error {
 	d.message(permissions.Event{
 		ID: d.IDOr(string(m.Umid), raw), Pair: permissions.Pair{User: user}, Aliases: aliases,
 		At: d.TimeOrNow(m.Timestamp), Ref: string(m.ReplyToUmid),
-	}, m)
+	}, m, raw)
 	return nil
 }
 

@@ -150,6 +150,7 @@ func TestDecodeRejectAlwaysCounts(t *testing.T) {
 		{`"isPermanent": false`, `"isPermanent": {}`},
 		{`"umid": "2b1e044d-6fce-4a11-8962-b39900a755c1",`, ``},
 		{`"user_action"`, `[]`},
+		{`"type": "callPermissionReply"`, `"type": "somethingElse"`},
 	} {
 		raw := edit(t, reply, append([]string{`"accept"`, `"Reject"`}, edits...)...)
 		delivery := decode(t, raw)
@@ -202,9 +203,19 @@ func TestDecodeTapsAreMessages(t *testing.T) {
 	}
 	require.Equal(t, []string{"malformed:message.text"}, decode(t, typed(`"Text"`, `"text": ""`)).Unknown)
 	require.Equal(t, provider.Delivery{}, decode(t, typed(`"Location"`, `"location": {"name": "stop calls"}`)))
-	odd := decode(t, typed(`"Poll"`, `"text": "stop calls"`))
-	require.Equal(t, []string{"type:poll"}, odd.Unknown)
-	require.Equal(t, "stop calls", odd.Facts[0].Text, "an opt-out counts in a kind of message that nobody knows")
+	for unknown, raw := range map[string][]byte{
+		"type:poll":                  typed(`"Poll"`, `"text": "stop calls"`),
+		"type:edit":                  typed(`"Edit"`, `"edit": {"message": {"text": "stop calls"}}`),
+		"interactive:carousel_reply": tap(`"type": "carousel_reply", "carouselReply": {"title": "stop calls"},`),
+		"interactive:unreadable":     typed(`"Interactive"`, `"text": "stop calls"`),
+	} {
+		odd := decode(t, raw)
+		require.Equal(t, []string{unknown}, odd.Unknown)
+		require.Len(t, odd.Facts, 1)
+		require.Equal(t, permissions.Messaged, odd.Facts[0].Kind)
+		require.Equal(t, "stop calls", odd.Facts[0].Text, "an opt-out counts in a kind of message that nobody knows")
+	}
+	require.Equal(t, "stop calls", decode(t, typed(`"Audio"`, `"audio": {"caption": "stop calls"}`)).Facts[0].Text)
 }
 
 func TestDecodeEventsByName(t *testing.T) {

@@ -52,6 +52,7 @@ type content struct {
 	Video       captioned       `json:"video"`
 	File        captioned       `json:"file"`
 	Document    captioned       `json:"document"`
+	Audio       captioned       `json:"audio"`
 	Interactive interactive     `json:"interactive"`
 }
 

@@ -64,6 +64,7 @@ type message struct {
 	Image    captioned `json:"image"`
 	Video    captioned `json:"video"`
 	Document captioned `json:"document"`
+	Audio    captioned `json:"audio"`
 	Order    struct {
 		Text provider.Scalar `json:"text"`
 	} `json:"order"`

@@ -34,7 +34,7 @@ func (d *decoder) message(raw json.RawMessage, people contacts) {
 	}
 	switch kind {
 	case "interactive":
-		d.interactive(fact, m)
+		d.interactive(fact, m, raw)
 	case "button":
 		d.Tapped(fact, m.Button.Text, m.Button.Payload)
 	case "text":
@@ -42,7 +42,7 @@ func (d *decoder) message(raw json.RawMessage, people contacts) {
 	case "edit":
 		d.edit(fact, m)
 	default:
-		d.other(fact, kind, m)
+		d.other(fact, kind, m, raw)
 	}
 }
 
@@ -64,8 +64,12 @@ func (d *decoder) edit(fact permissions.Event, m message) {
 
 // other reads the kinds of message of which only the words count, if there are
 // any: an opt-out is one under a picture as well.
-func (d *decoder) other(fact permissions.Event, kind string, m message) {
+func (d *decoder) other(fact permissions.Event, kind string, m message, raw json.RawMessage) {
 	text := written(m)
+	if text == "" && !silent(kind) {
+		said, _ := provider.ReadMembers(raw)
+		text = provider.Words(said.Object(kind))
+	}
 	if text != "" {
 		d.Wrote(fact, text)
 	}
@@ -76,7 +80,7 @@ func (d *decoder) other(fact permissions.Event, kind string, m message) {
 
 // written is what the user typed, in whatever kind of message.
 func written(m message) provider.Scalar {
-	return firstOf(m.Text.Body, m.Image.Caption, m.Video.Caption, m.Document.Caption, m.Order.Text, m.Button.Text)
+	return firstOf(m.Text.Body, m.Image.Caption, m.Video.Caption, m.Document.Caption, m.Audio.Caption, m.Order.Text, m.Button.Text)
 }
 
 // silent tells whether messages of a kind are known and say nothing that bears on
@@ -91,7 +95,7 @@ func silent(kind string) bool {
 	return false
 }
 
-func (d *decoder) interactive(fact permissions.Event, m message) {
+func (d *decoder) interactive(fact permissions.Event, m message, raw json.RawMessage) {
 	switch kind := m.Interactive.Type.Lower(); kind {
 	case "call_permission_reply":
 		d.reply(fact, m)
@@ -103,6 +107,12 @@ func (d *decoder) interactive(fact permissions.Event, m message) {
 		// The answer to a Flow: fields of the business's own form.
 	default:
 		d.Missing("interactive", kind)
+		said, _ := provider.ReadMembers(raw)
+		if text := provider.Words(said.Object("interactive").Object(kind)); text != "" {
+			d.Wrote(fact, text)
+		} else if m.Interactive.Reply.Response.Is("reject") {
+			d.reply(fact, m)
+		}
 	}
 }
 

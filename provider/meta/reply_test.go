@@ -183,6 +183,33 @@ func TestDecodeMessageWithoutType(t *testing.T) {
 	require.Equal(t, "Please stop calls 🙏 / now", got.Facts[0].Text)
 }
 
+// An opt-out counts in kinds of message that nobody knows yet, and a reject in one
+// whose kind cannot be read; they are named all the same, and neither grants.
+func TestDecodeWordsOfUnknownKinds(t *testing.T) {
+	const said = `"type": "text",
+        "text": {
+         "body": "Please stop calls \ud83d\ude4f / now"
+        }`
+	for message, unknown := range map[string]string{
+		`"type":"poll","poll":{"title":"stop calls"}`:                                                          "type:poll",
+		`"type":"gif","gif":{"id":"1","caption":"stop calls"}`:                                                 "type:gif",
+		`"type":"reply","reply":{"message":{"text":{"body":"stop calls"}}}`:                                    "type:reply",
+		`"type":"interactive","interactive":{"type":"carousel_reply","carousel_reply":{"title":"stop calls"}}`: "interactive:carousel_reply",
+		`"type":"audio","audio":{"caption":"stop calls"}`:                                                      "",
+	} {
+		got := decode(t, edit(t, "messages/text.json", said, message))
+		require.Len(t, got.Facts, 1, message)
+		require.Equal(t, permissions.Messaged, got.Facts[0].Kind)
+		require.Equal(t, "stop calls", got.Facts[0].Text)
+		if unknown != "" {
+			require.Equal(t, []string{unknown + "@0.0.messages.0"}, got.Unknown)
+		}
+	}
+	got := decode(t, edit(t, "replies/4_decline.json", `"type": "call_permission_reply"`, `"type": null`))
+	require.Equal(t, []string{"interactive:unreadable@0.0.messages.0"}, got.Unknown)
+	require.Equal(t, permissions.Declined, got.Facts[0].Kind)
+}
+
 // What is known to say nothing about calls is neither a fact nor unknown.
 func TestDecodeSilentMessages(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join("testdata", "messages", "silent", "*.json"))
