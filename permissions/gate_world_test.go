@@ -30,6 +30,13 @@ func newWorld(tb testing.TB, docs []string, businesses ...permissions.Business) 
 			{Number: strictPhone, Account: "acme-8x8", Rules: "8x8-strict-any-hour", Brand: "acme"},
 		}
 	}
+	f.reopen(tb, docs, businesses...)
+	return f
+}
+
+// reopen makes the ledger anew over the same database, with another configuration.
+func (f *fixture) reopen(tb testing.TB, docs []string, businesses ...permissions.Business) {
+	tb.Helper()
 	packs := []json.RawMessage{json.RawMessage(strictAnyHour), json.RawMessage(metaAnyHour)}
 	for _, doc := range docs {
 		packs = append(packs, json.RawMessage(doc))
@@ -37,9 +44,13 @@ func newWorld(tb testing.TB, docs []string, businesses ...permissions.Business) 
 	var err error
 	f.Ledger, err = permissions.New(permissions.Config{
 		Log: f.log, Read: f.db.Read, Geo: f.geo, Now: f.clock, Businesses: businesses, Packs: packs,
+		RevokeTx: func(_ context.Context, _ *audit.Tx, r permissions.Revocation) error {
+			f.hand = append(f.hand, r)
+			return nil
+		},
+		OnRevoked: func(r permissions.Revocation) { f.live = append(f.live, r) },
 	})
 	require.NoError(tb, err)
-	return f
 }
 
 // set moves the clock to a time.

@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/callctl/callctl/geo"
 )
 
 var (
@@ -174,7 +176,7 @@ func told(events []Event) string {
 // checkHistory holds one history against the model, in the order that it is in and
 // in others, with repetitions.
 func checkHistory(t require.TestingT, r *rand.Rand, events []Event, p *pack, now time.Time, shuffles int) {
-	reach := reaching(events, testBrand)
+	reach := reaching(events, testPair.Business, func(geo.E164) string { return testBrand })
 	want := seen(fold(reach), p, now)
 	if model := modelOf(reach, p, now); model != want {
 		require.Equal(t, want, model, "%s", told(events))

@@ -10,12 +10,15 @@ import (
 // whose purpose is not known reaches all of the brand's.
 func (e *Event) purposeOnly() bool { return e.Scope == ScopePurpose && e.Purpose != "" }
 
-// reaches says whether an opt-out bears on the numbers of a brand.
-func (e *Event) reaches(brand string) bool {
-	if e.Scope != ScopeBrand && e.Scope != ScopePurpose {
+// reaches says whether an opt-out bears on one of our numbers: always on the one
+// that it was said to, and on those of its brand, by the name of then or as the
+// configuration groups the numbers now. No other name for a brand lifts it.
+func (e *Event) reaches(business geo.E164, brandOf func(geo.E164) string) bool {
+	if e.Scope != ScopeBrand && e.Scope != ScopePurpose || e.Pair.Business == business {
 		return true
 	}
-	return e.Brand != "" && e.Brand == brand
+	brand := brandOf(business)
+	return brand != "" && (e.Brand == brand || brandOf(e.Pair.Business) == brand)
 }
 
 // lifts says whether a lifting ends an opt-out that is dated before it. It ends
@@ -25,11 +28,11 @@ func (e *Event) lifts(o *Event) bool {
 	return len(e.Lifts) == 0 || slices.Contains(e.Lifts, o.ID)
 }
 
-// reaching are the events that bear on the pairs of a brand: all but the opt-outs
-// towards another.
-func reaching(events []Event, brand string) []Event {
+// reaching are the events that bear on the pairs of one of our numbers: all but the
+// opt-outs towards another brand.
+func reaching(events []Event, business geo.E164, brandOf func(geo.E164) string) []Event {
 	return slices.DeleteFunc(slices.Clone(events), func(e Event) bool {
-		return e.Kind == OptedOut && !e.reaches(brand)
+		return e.Kind == OptedOut && !e.reaches(business, brandOf)
 	})
 }
 

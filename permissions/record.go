@@ -124,14 +124,13 @@ func (l *Ledger) store(ctx context.Context, tx *audit.Tx, r *recording) error {
 			return err
 		}
 	}
-	brand := l.brandOf(r.Pair.Business)
-	before := fold(reaching(known, brand))
+	before := fold(reaching(known, r.Pair.Business, l.brandOf))
 	if err := r.takesEffect(ctx, tx, known, before.grant); err != nil {
 		return err
 	}
 	l.stampScope(r, known)
 	r.stampLifts(known)
-	after := fold(reaching(append(known, r.Event), brand))
+	after := fold(reaching(append(known, r.Event), r.Pair.Business, l.brandOf))
 	payload := l.payload(r, tx.Now())
 	p := l.pack(r.Pair.Business, tx.Now())
 	payload.Before = standingOf(before.permission(r.Pair, r.subject, p, tx.Now()))

@@ -52,7 +52,7 @@ func (l *Ledger) refresh(ctx context.Context, tx *audit.Tx, r *recording, busine
 	if cause == nil {
 		return nil
 	}
-	repeats := cause.Kind == OptedOut && before.doNotCall
+	repeats := cause.Kind == OptedOut && before.doNotCall && h.covers(cause)
 	v := l.revocation(h, cause, r, business)
 	var err error
 	if v.Addresses, err = aliasesOf(ctx, tx, r.subject); err != nil {
@@ -131,6 +131,15 @@ func (h *history) narrowed(before storedState, recorded *Event) *Event {
 		return recorded // the number turned out to be somebody else's
 	}
 	return nil
+}
+
+// covers says whether what an opt-out ends had ended by another in force.
+func (h *history) covers(o *Event) bool {
+	brand, purpose := o.listing()
+	return slices.ContainsFunc(h.listed, func(e *Event) bool {
+		b, p := e.listing()
+		return e.ID != o.ID && (b == "" || b == brand && (p == "" || p == purpose))
+	})
 }
 
 func (l *Ledger) revocation(h *history, cause *Event, r *recording, business geo.E164) Revocation {

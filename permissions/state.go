@@ -20,7 +20,7 @@ func (l *Ledger) pairEvents(ctx context.Context, q querier, subject string, busi
 	if err != nil {
 		return nil, err
 	}
-	return reaching(known, l.brandOf(business)), nil
+	return reaching(known, business, l.brandOf), nil
 }
 
 // knownEvents are pairEvents with the opt-outs towards every brand.

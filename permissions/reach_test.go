@@ -1,0 +1,41 @@
+package permissions_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/callctl/callctl/permissions"
+)
+
+// TestABrandThatIsRenamed: the number that the user wrote to never calls again,
+// whatever the configuration calls its brand since.
+func TestABrandThatIsRenamed(t *testing.T) {
+	for _, pack := range []string{"brand", "purpose"} {
+		t.Run(pack, func(t *testing.T) {
+			f := branded(t, pack)
+			f.record(t, f.says("m", pair, "stop calls"))
+			f.reopen(t, []string{brandPack, purposePack}, permissions.Business{Number: metaNumber, Account: "one", Rules: pack, Brand: "Acme Group"})
+			require.Equal(t, permissions.DoNotCall, f.may(t, metaNumber, ""))
+			f.advance(time.Minute)
+			f.record(t, f.grant("again", pair))
+			require.Equal(t, permissions.DoNotCall, f.may(t, metaNumber, "sales"))
+		})
+	}
+}
+
+// TestAWiderOptOutIsHandedOut: one that reaches farther than what holds is news,
+// also where the user is known to no further number.
+func TestAWiderOptOutIsHandedOut(t *testing.T) {
+	f := newWorld(t, []string{brandPack, purposePack},
+		permissions.Business{Number: metaNumber, Account: "one", Rules: "brand", Brand: "acme"})
+	f.record(t, f.grant("g", pair), f.says("m", pair, "stop calls"))
+	require.Len(t, f.hand, 1)
+	f.record(t, f.says("again", pair, "stop calls"))
+	require.Len(t, f.hand, 1, "nothing more ends")
+	f.advance(time.Minute)
+	require.NoError(t, f.AddDoNotCall(t.Context(), ann, "ops", "asked by phone"))
+	require.Len(t, f.hand, 2)
+	require.Equal(t, permissions.ScopeAll, f.hand[1].Scope)
+}
