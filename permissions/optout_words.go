@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/text/unicode/norm"
@@ -73,6 +74,16 @@ var (
 //
 // Errors wrap [ErrPack] and name the document, the language and the entry.
 func LoadWords(extra ...json.RawMessage) (*Words, error) {
+	if len(extra) == 0 {
+		return shippedWords()
+	}
+	return readWords(extra)
+}
+
+// shippedWords are the words of this binary alone, read once: they are immutable.
+var shippedWords = sync.OnceValues(func() (*Words, error) { return readWords(nil) }) //nolint:gochecknoglobals // a constant that takes 10 ms to read
+
+func readWords(extra []json.RawMessage) (*Words, error) {
 	w := &Words{
 		whole: map[string][]*entry{}, resume: map[string][]*entry{}, phrases: &branch{},
 		courtesies: map[string]bool{}, stops: map[string]bool{}, calls: map[string]bool{},
