@@ -149,7 +149,7 @@ func (c *call) view() (LiveCall, bool) {
 	defer c.mu.Unlock()
 	l := LiveCall{
 		ID: c.id, Account: c.account.Name, Direction: c.direction, User: c.user, Business: c.account.Business,
-		CallbackID: c.callback, State: c.state, StartedAt: c.at.started, AnsweredAt: c.at.userAnswered,
+		CallbackID: c.callback, Purpose: c.purpose, State: c.state, StartedAt: c.at.started, AnsweredAt: c.at.userAnswered,
 	}
 	l.WhatsApp, l.PBX = c.media.stats()
 	return l, !c.over

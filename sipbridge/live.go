@@ -18,6 +18,7 @@ type LiveCall struct {
 	User       string            `json:"user"`
 	Business   geo.E164          `json:"business"`
 	CallbackID string            `json:"callbackId,omitempty"`
+	Purpose    string            `json:"-"`     // "" when nobody named one
 	State      string            `json:"state"` // connecting, ringing, answered, bridged, ending
 	StartedAt  time.Time         `json:"startedAt"`
 	AnsweredAt time.Time         `json:"answeredAt,omitzero"`

@@ -237,15 +237,14 @@ func (d *daemon) openReader() error {
 	return nil
 }
 
-// withdrawn ends the calls that a withdrawn permission no longer covers: on an
-// opt-out every live call with the user, whoever placed it; on a mere withdrawal
-// the business's own calls that the user has not answered yet. It does not block.
+// withdrawn ends the calls that a withdrawn permission no longer covers. It does
+// not block.
 func (d *daemon) withdrawn(r permissions.Revocation) {
 	if d.bridge == nil {
 		return
 	}
 	n := 0
-	if r.DoNotCall {
+	if everyCall(r) {
 		addresses := make([]string, 0, len(r.Addresses))
 		for _, u := range r.Addresses {
 			addresses = append(addresses, string(u))
@@ -253,13 +252,34 @@ func (d *daemon) withdrawn(r permissions.Revocation) {
 		n = d.bridge.HangUpUser(string(r.Reason), addresses...)
 	} else {
 		for _, c := range d.bridge.Live() {
-			if c.Direction == sipbridge.BusinessInitiated && c.Business == r.Pair.Business && c.AnsweredAt.IsZero() &&
-				slices.Contains(r.Addresses, permissions.User(c.User)) && d.bridge.HangUp(c.ID, string(r.Reason)) {
+			if ends(r, c) && d.bridge.HangUp(c.ID, string(r.Reason)) {
 				n++
 			}
 		}
 	}
 	d.logger.Info("permission withdrawn", "pair", r.Pair, "reason", r.Reason, "live_calls_ended", n)
+}
+
+// everyCall says whether a revocation ends every call with the user.
+func everyCall(r permissions.Revocation) bool {
+	return r.DoNotCall && r.Scope != permissions.ScopeBrand && r.Scope != permissions.ScopePurpose
+}
+
+// ends says whether a revocation ends a live call: on an opt-out every one with the
+// user that it reaches, whoever placed it; on a mere withdrawal the business's own
+// that the user has not answered yet.
+func ends(r permissions.Revocation, c sipbridge.LiveCall) bool {
+	switch {
+	case !slices.Contains(r.Addresses, permissions.User(c.User)):
+		return false
+	case everyCall(r):
+		return true
+	case c.Business != r.Pair.Business:
+		return false
+	case r.DoNotCall:
+		return r.Scope != permissions.ScopePurpose || permissions.SamePurpose(r.Purpose, c.Purpose)
+	}
+	return c.Direction == sipbridge.BusinessInitiated && c.AnsweredAt.IsZero()
 }
 
 // openBridge makes the bridge when any account carries calls, and the scheduler.
