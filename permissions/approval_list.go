@@ -65,8 +65,8 @@ func (l *Ledger) complete(ctx context.Context, q querier, a *approvalRow, now ti
 			a.State = approvalLapsed
 		}
 	}
-	user, err := l.addressOf(ctx, q, a.subject)
-	if err != nil && !errors.Is(err, ErrUser) {
+	user, err := l.addressIfAny(ctx, q, a.subject)
+	if err != nil {
 		return err
 	}
 	a.User = user

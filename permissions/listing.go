@@ -66,7 +66,8 @@ func (l *Ledger) Permission(ctx context.Context, p Pair) (Permission, error) {
 }
 
 // Permissions lists the state of every pair of a business (all when empty), by
-// cursor; next is empty on the last page.
+// cursor; next is empty on the last page. User is "" for whoever has no address any
+// more.
 func (l *Ledger) Permissions(ctx context.Context, business geo.E164, p Page) (list []Permission, next string, err error) {
 	after, subject, err := p.parse()
 	if err != nil {
@@ -87,7 +88,7 @@ func (l *Ledger) Permissions(ctx context.Context, business geo.E164, p Page) (li
 		}
 		now := l.cfg.Now().UTC()
 		for _, k := range keys {
-			user, err := l.addressOf(ctx, q, k.subject)
+			user, err := l.addressIfAny(ctx, q, k.subject)
 			if err != nil {
 				return err
 			}
@@ -103,6 +104,17 @@ func (l *Ledger) Permissions(ctx context.Context, business geo.E164, p Page) (li
 		return nil, "", err
 	}
 	return list, next, nil
+}
+
+// addressIfAny is the first address of a subject, "" for one that has none any more,
+// such as after the platform changed a user id to and fro: what is recorded of them
+// is listed all the same, and keeps nobody else from being listed.
+func (l *Ledger) addressIfAny(ctx context.Context, q querier, subject string) (User, error) {
+	user, err := l.addressOf(ctx, q, subject)
+	if errors.Is(err, ErrUser) {
+		return "", nil
+	}
+	return user, err
 }
 
 type pairKey struct {
@@ -197,7 +209,7 @@ func (l *Ledger) doNotCallPage(ctx context.Context, q querier, after int64, subj
 		next = cursorOf(strconv.FormatInt(list[size-1].Since.UnixMilli(), 10), subjects[size-1])
 	}
 	for i := range list {
-		if list[i].User, err = l.addressOf(ctx, q, subjects[i]); err != nil {
+		if list[i].User, err = l.addressIfAny(ctx, q, subjects[i]); err != nil {
 			return nil, "", err
 		}
 	}
