@@ -109,6 +109,8 @@ func (n *Notice) strictness() int64 {
 		if n.Calling == callingDisabled || n.Event == flagged || slices.Contains(unusable(), n.Status) {
 			return 1
 		}
+	case TemplateCategory:
+		return 1 // an approval before it was of the other category
 	default:
 	}
 	return 0

@@ -90,3 +90,17 @@ func TestAnEndNamesWhoSetIt(t *testing.T) {
 		require.Contains(t, lineOf(t, d, "permission").Source, source)
 	}
 }
+
+// TestAMoveOfATemplateAtTheInstantOfItsApproval counts as the later of the two,
+// whatever their ids: on a tie the stricter.
+func TestAMoveOfATemplateAtTheInstantOfItsApproval(t *testing.T) {
+	for _, ids := range [][2]string{{"a", "b"}, {"b", "a"}} {
+		f := newWorld(t, nil)
+		moved, approved := number(f.clock(), permissions.TemplateCategory, ids[0]), number(f.clock(), permissions.TemplateStatus, ids[1])
+		moved.Template, moved.Type, moved.Status = "cpr/en", "UTILITY", "MARKETING"
+		approved.Template, approved.Status = "cpr/en", "APPROVED"
+		f.notice(t, moved, approved)
+		d := f.question(t, permissions.Query{Action: permissions.RequestPermission, Template: "cpr/en"})
+		require.Equal(t, permissions.TemplateUnusable, d.Reason, ids)
+	}
+}
