@@ -63,6 +63,9 @@ func parse(s string) (E164, error) {
 	if err != nil {
 		return "", err
 	}
+	if first.Digits() == digits {
+		return first, nil
+	}
 	// A number whose canonical form reads differently again belongs to no plan.
 	if again, err := canonical(first.Digits()); err != nil || again != first {
 		return "", ErrNumberPlan
