@@ -122,7 +122,7 @@ const (
 	selectDNC = `SELECT subject, brand, purpose, since_ms, source, actor, reason, event_id FROM do_not_call
 		WHERE subject = ? ORDER BY (brand <> ''), (purpose <> ''), since_ms LIMIT 1`
 	selectDNCPage = `SELECT subject, brand, purpose, since_ms, source, actor, reason, event_id FROM do_not_call
-		WHERE (since_ms, subject) > (?, ?) ORDER BY since_ms, subject LIMIT ?`
+		WHERE (since_ms, subject, brand, purpose) > (?, ?, ?, ?) ORDER BY since_ms, subject, brand, purpose LIMIT ?`
 
 	selectAttemptOpen = `SELECT 1 FROM attempts WHERE call_id = ? AND state = 'open'`
 	selectCallSeen    = `SELECT 1 FROM attempts WHERE call_id = ?`

@@ -176,9 +176,10 @@ func (l *Ledger) Events(ctx context.Context, p Pair) ([]Recorded, error) {
 	return out, err
 }
 
-// DoNotCallList lists the entries by cursor, the oldest first.
+// DoNotCallList lists the entries by cursor, the oldest first. User is "" for whoever
+// has no address any more.
 func (l *Ledger) DoNotCallList(ctx context.Context, p Page) (list []DoNotCallEntry, next string, err error) {
-	since, subject, err := p.parse()
+	since, rest, err := p.parse()
 	if err != nil {
 		return nil, "", err
 	}
@@ -189,7 +190,7 @@ func (l *Ledger) DoNotCallList(ctx context.Context, p Page) (list []DoNotCallEnt
 		}
 	}
 	err = l.snapshot(ctx, func(ctx context.Context, q querier) error {
-		list, next, err = l.doNotCallPage(ctx, q, after, subject, p.Size())
+		list, next, err = l.doNotCallPage(ctx, q, after, rest, p.Size())
 		return err
 	})
 	if err != nil {
@@ -198,15 +199,20 @@ func (l *Ledger) DoNotCallList(ctx context.Context, p Page) (list []DoNotCallEnt
 	return list, next, nil
 }
 
-func (l *Ledger) doNotCallPage(ctx context.Context, q querier, after int64, subject string, size int) ([]DoNotCallEntry, string, error) {
-	list, subjects, err := entries(ctx, q, after, subject, size+1)
+// doNotCallPage reads a page after an entry, which its time, subject, brand and
+// purpose name: a user can have several of one instant.
+func (l *Ledger) doNotCallPage(ctx context.Context, q querier, after int64, rest string, size int) ([]DoNotCallEntry, string, error) {
+	subject, rest, _ := strings.Cut(rest, "\x00")
+	brand, purpose, _ := strings.Cut(rest, "\x00")
+	list, subjects, err := entries(ctx, q, after, subject, brand, purpose, size+1)
 	if err != nil {
 		return nil, "", err
 	}
 	next := ""
 	if len(list) > size {
 		list = list[:size]
-		next = cursorOf(strconv.FormatInt(list[size-1].Since.UnixMilli(), 10), subjects[size-1])
+		last := list[size-1]
+		next = cursorOf(strconv.FormatInt(last.Since.UnixMilli(), 10), subjects[size-1], last.Brand, last.Purpose)
 	}
 	for i := range list {
 		if list[i].User, err = l.addressIfAny(ctx, q, subjects[i]); err != nil {
@@ -216,8 +222,8 @@ func (l *Ledger) doNotCallPage(ctx context.Context, q querier, after int64, subj
 	return list, next, nil
 }
 
-func entries(ctx context.Context, q querier, after int64, subject string, limit int) (list []DoNotCallEntry, subjects []string, err error) {
-	rows, err := q.QueryContext(ctx, selectDNCPage, after, subject, limit)
+func entries(ctx context.Context, q querier, after int64, subject, brand, purpose string, limit int) (list []DoNotCallEntry, subjects []string, err error) {
+	rows, err := q.QueryContext(ctx, selectDNCPage, after, subject, brand, purpose, limit)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list do-not-call: %w", err)
 	}

@@ -151,3 +151,24 @@ func TestAPurposeIsOneHoweverItIsWritten(t *testing.T) {
 	}
 	require.Equal(t, permissions.Allowed, f.may(t, metaNumber, "delivery"))
 }
+
+// TestEveryLineOfTheListIsOnAPage, also when one user has several of one instant.
+func TestEveryLineOfTheListIsOnAPage(t *testing.T) {
+	f := branded(t, "brand")
+	f.record(t, f.says("m1", pair, "stop calls"))
+	other := permissions.Pair{Business: otherPhone, User: ann}
+	f.record(t, f.says("m2", other, "stop calls"))
+	var brands []string
+	page := permissions.Page{Limit: 1}
+	for range 3 {
+		list, next, err := f.DoNotCallList(t.Context(), page)
+		require.NoError(t, err)
+		for _, e := range list {
+			brands = append(brands, e.Brand)
+		}
+		if page.Cursor = next; next == "" {
+			break
+		}
+	}
+	require.Equal(t, []string{"acme", "other"}, brands)
+}
