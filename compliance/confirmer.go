@@ -117,8 +117,9 @@ type pending struct {
 	pair                    permissions.Pair
 }
 
-// Enqueue writes the intent to confirm in the transaction of the opt-out. Only an
-// opt-out that was read from a message is confirmed: after one by the API or an
+// Enqueue writes the intent to confirm in the transaction of the opt-out, or of the
+// stop of messages ([permissions.Config.StoppedTx]). Only one that was read from a
+// message is confirmed: after one by the API or an
 // import nobody is written to, nor is who wanted no messages before. One that
 // narrows several pairs, or ends calls and messages, is one message, confirmed
 // once, from the number that it was sent to.

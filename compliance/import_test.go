@@ -37,6 +37,7 @@ func (h *house) newLedger(tb testing.TB, revoke func(context.Context, *audit.Tx,
 		Log: h.log, Read: h.db.Read, Geo: rules, Now: h.tick, Packs: []json.RawMessage{json.RawMessage(anyHour)},
 		Businesses: []permissions.Business{{Number: business, Account: account, Rules: "meta-any-hour"}},
 		RevokeTx:   revoke,
+		StoppedTx:  revoke,
 	})
 	require.NoError(tb, err)
 	return ledger

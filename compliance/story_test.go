@@ -72,7 +72,7 @@ func TestOptOutFromMessageToPack(t *testing.T) {
 }
 
 // What is confirmed, with the real ledger: STOP once for calls and messages
-// together, "stop calls" as such, and neither an import, an operator's entry, nor
+// together, "stop calls" and "no more messages" as such, and neither an import, an operator's entry, nor
 // anybody who wanted no messages before.
 func TestWhatIsConfirmed(t *testing.T) {
 	d := newImportDesk(t)
@@ -96,6 +96,7 @@ func TestWhatIsConfirmed(t *testing.T) {
 	says("+6590000001", "8x8/1", "STOP")
 	says("+6590000002", "8x8/2", "please stop calling me")
 	says("+6590000003", "8x8/3", "no more messages")
+	says("+6590000003", "8x8/3b", "no more messages")
 	says("+6590000003", "8x8/4", "and stop calling me")
 	says("+6590000004", "8x8/5", "don't stop calling me")
 	d.take(t, "user,scope\n+6590000005,all\n+6590000006,messages\n")
@@ -105,11 +106,12 @@ func TestWhatIsConfirmed(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- confirmer.Run(ctx) }()
-	require.Eventually(t, func() bool { return len(d.entries(t, kindSent)) == 2 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(d.entries(t, kindSent)) == 3 }, 10*time.Second, time.Millisecond)
 	cancel()
 	require.NoError(t, <-done)
 	require.Equal(t, map[permissions.User][]string{
 		"+6590000001": {DefaultAllConfirmation}, "+6590000002": {DefaultConfirmation},
+		"+6590000003": {DefaultMessagesConfirmation},
 	}, words.sent)
 	list := d.listed(t)
 	for _, user := range []permissions.User{"+6590000001", "+6590000002", "+6590000003", "+6590000005", "+6590000006", "+6590000007"} {

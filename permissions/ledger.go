@@ -47,6 +47,11 @@ type Config struct {
 	// what depends on it (pending callbacks) ends with it. An error undoes the
 	// whole transaction. Nil is allowed.
 	RevokeTx func(ctx context.Context, tx *audit.Tx, r Revocation) error
+	// StoppedTx runs inside the transaction of a message that stopped messages and
+	// left calls alone, with a Revocation that ends nothing and names the stop, its
+	// pair and the message: for who confirms it. An error undoes the whole
+	// transaction. Nil is allowed.
+	StoppedTx func(ctx context.Context, tx *audit.Tx, r Revocation) error
 	// OnRevoked is called after the commit, on the recording goroutine; it must
 	// not block. Nil is allowed.
 	OnRevoked func(Revocation)

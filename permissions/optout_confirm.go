@@ -2,6 +2,7 @@ package permissions
 
 import (
 	"context"
+	"slices"
 
 	"github.com/callctl/callctl/compliance/audit"
 )
@@ -16,7 +17,8 @@ type OptOut struct {
 
 // OptOutTx reads the opt-out with the id of its event, as [Revocation.Event] names
 // it, within the transaction that records it. ok is false for an event that is no
-// opt-out by message: one by an operator or a list, or a grant that was withdrawn.
+// opt-out by message: one by an operator or a list, a grant that was withdrawn, or
+// a stop of messages that were asked for again since.
 func (l *Ledger) OptOutTx(ctx context.Context, tx *audit.Tx, r Revocation) (o OptOut, ok bool, err error) {
 	found, err := readEvents(ctx, tx, selectEventByID, r.Event)
 	if err != nil || len(found) == 0 {
@@ -44,7 +46,10 @@ func (l *Ledger) OptOutTx(ctx context.Context, tx *audit.Tx, r Revocation) (o Op
 	if err != nil {
 		return o, false, err
 	}
-	stop := fold(events).stopped
-	o.Silenced = stop != nil && stop.Category == "" && stop.Ref != e.Ref
+	if e.Kind == MessagesStopped && fold(events).stops[""] == nil {
+		return o, false, nil // messages were asked for again since
+	}
+	events = slices.DeleteFunc(events, func(s Event) bool { return s.Kind == MessagesStopped && s.Ref == e.Ref })
+	o.Silenced = fold(events).stops[""] != nil
 	return o, true, nil
 }

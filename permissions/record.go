@@ -108,6 +108,12 @@ func (l *Ledger) obey(ctx context.Context, tx *audit.Tx, r *recording) error {
 			return err
 		}
 	}
+	if r.said.channels == ChannelsMessages && l.cfg.StoppedTx != nil {
+		stop := follow[0]
+		return l.cfg.StoppedTx(ctx, tx, Revocation{
+			Pair: stop.Pair, Subject: stop.subject, Event: stop.ID, At: stop.At, Account: stop.Account, Origin: true, Message: r.ID,
+		})
+	}
 	return nil
 }
 

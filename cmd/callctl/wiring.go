@@ -190,6 +190,9 @@ func (d *daemon) openLedger() error {
 			}
 			return d.confirmer.Enqueue(ctx, tx, r)
 		},
+		StoppedTx: func(ctx context.Context, tx *audit.Tx, r permissions.Revocation) error {
+			return d.confirmer.Enqueue(ctx, tx, r)
+		},
 		OnRevoked: d.withdrawn,
 	})
 	if err != nil {
