@@ -176,7 +176,7 @@ func (l *Ledger) settleSubject(ctx context.Context, tx *audit.Tx, r *recording, 
 // event the number and the BSUID that it came with.
 func (l *Ledger) adopt(ctx context.Context, tx *audit.Tx, r *recording, known []address) error {
 	if r.Previous != "" && r.From == "" {
-		r.From = l.cfg.NewID()
+		r.From = l.orderedID(tx)
 		if err := l.addAlias(ctx, tx, r.Previous, r.subject, r.From); err != nil {
 			return err
 		}
@@ -206,7 +206,7 @@ func (l *Ledger) adopt(ctx context.Context, tx *audit.Tx, r *recording, known []
 func (l *Ledger) claim(ctx context.Context, tx *audit.Tx, a *address, subject string) error {
 	switch {
 	case a.subject == "":
-		a.token = l.cfg.NewID()
+		a.token = l.orderedID(tx)
 		return l.addAlias(ctx, tx, a.user, subject, a.token)
 	case !a.used:
 		if _, err := tx.ExecContext(ctx, useAlias, string(a.user)); err != nil {

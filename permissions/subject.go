@@ -38,17 +38,23 @@ func (l *Ledger) EnsureSubject(ctx context.Context, tx *audit.Tx, u User) (strin
 	if id, err = l.newSubject(ctx, tx); err != nil {
 		return "", err
 	}
-	return id, l.addAlias(ctx, tx, u, id, l.cfg.NewID())
+	return id, l.addAlias(ctx, tx, u, id, l.orderedID(tx))
 }
 
-// randomPart is how many hex digits of a subject's id cannot be guessed: 80 bits.
+// randomPart is how many hex digits of an ordered id cannot be guessed: 80 bits.
 const randomPart = 20
 
-// newSubject creates a subject. Its id begins with the time, which the audit shows
-// anyhow, so that the indexes by subject grow at one end and not everywhere.
-func (l *Ledger) newSubject(ctx context.Context, tx *audit.Tx) (string, error) {
+// orderedID makes the id of a subject or the name of an address. It begins with the
+// time, which the audit shows anyhow, so that the indexes by it grow at one end and
+// not everywhere.
+func (l *Ledger) orderedID(tx *audit.Tx) string {
 	random := l.cfg.NewID()
-	id := fmt.Sprintf("%012x%s", tx.Now().UnixMilli(), random[:min(len(random), randomPart)])
+	return fmt.Sprintf("%012x%s", tx.Now().UnixMilli(), random[:min(len(random), randomPart)])
+}
+
+// newSubject creates a subject.
+func (l *Ledger) newSubject(ctx context.Context, tx *audit.Tx) (string, error) {
+	id := l.orderedID(tx)
 	if _, err := tx.ExecContext(ctx, insertSubject, id, tx.Now().UnixMilli()); err != nil {
 		return "", fmt.Errorf("create subject: %w", err)
 	}
