@@ -12,6 +12,7 @@ import (
 )
 
 // turnPacks are a company's packs whose versions differ in what a decision feels.
+// Before the first one Meta's holds.
 func turnPacks(tb testing.TB) packs {
 	tb.Helper()
 	doc := func(version, from, grant, calls, hours string) []byte {
@@ -20,7 +21,7 @@ func turnPacks(tb testing.TB) packs {
 			"sources": {"grant.max_age": "x", "grant.clock_skew": "x", "calls.connected": "x", "calls.unanswered": "x", "hours": "x"}}`, version, from, grant, calls, hours)
 	}
 	ps, err := loadPacks(packFiles,
-		doc("1", "2026-11-01", "40h", "2", `{"weekly": {"mon": ["09:00-12:00", "13:00-17:00"], "tue": ["09:00-17:00"], "thu": ["00:00-24:00"], "sun": ["10:00-11:00"]}}`),
+		doc("1", "2026-11-23", "40h", "2", `{"weekly": {"mon": ["09:00-12:00", "13:00-17:00"], "tue": ["09:00-17:00"], "thu": ["00:00-24:00"], "sun": ["10:00-11:00"]}}`),
 		doc("2", "2026-11-24", "20h", "1", `{"weekly": {"tue": ["15:00-24:00"], "wed": ["00:00-09:00", "10:00-22:00"], "fri": ["10:00-11:00"]}}`),
 		doc("3", "2026-11-27", "", "1", `null`))
 	require.NoError(tb, err)

@@ -121,6 +121,11 @@ func TestACompanysPackBeginsFromItsBase(t *testing.T) {
 	require.Equal(t, permanentRefuse, late.Grant.Permanent)
 	require.Equal(t, 48*time.Hour, late.Grant.MaxAge.duration())
 	require.NotNil(t, ps["meta"][0].Hours, "the base stays as it was")
+	require.Equal(t, "early@2", ps.at("late", late.from.Add(-time.Millisecond)).cite(), "not in force yet")
+	require.Equal(t, late.from, ps.next("late", late.from.Add(-time.Millisecond)))
+	require.Equal(t, "meta@2025-07-15", ps.at("late", first.from.AddDate(0, -1, 0)).cite(), "nor is its base")
+	require.Equal(t, time.Date(2025, 10, 13, 0, 0, 0, 0, time.UTC), ps.next("late", first.from.AddDate(0, -1, 0)))
+	require.Equal(t, first.from, ps.next("late", first.from.Add(-time.Hour)))
 
 	cites, err := PackVersions(encoded(t, map[string]any{"name": "x", "version": "9", "valid_from": "2026-01-01", "base": "meta"}))
 	require.NoError(t, err)
@@ -155,6 +160,8 @@ func TestAPackIsShownWhole(t *testing.T) {
 		whole["name"] = "again"
 		ps, err := loadPacks(packFiles, encoded(t, whole))
 		require.NoError(t, err, s.Name)
+		before := ps["again"][0].from.Add(-time.Millisecond)
+		require.Equal(t, DefaultPack, ps.at("again", before).Name, "without a base, the strictest until then")
 		again, err := json.MarshalIndent(ps["again"][0], "", "  ")
 		require.NoError(t, err)
 		was := strings.Replace(string(s.Document), fmt.Sprintf("%q: %q", "name", s.Name), `"name": "again"`, 1)
