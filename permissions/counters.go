@@ -11,18 +11,25 @@ func (h *history) used(p *pack) int {
 	n := 0
 	if p.Calls.ConsumedAt == consumedAtConnected {
 		for _, c := range h.calls() {
-			if c.grant == h.grant.ID && mayHaveConnected(c.outcome()) {
+			if h.relies(c.grant, c.began) && mayHaveConnected(c.outcome()) {
 				n++
 			}
 		}
 		return n
 	}
 	for _, e := range h.events {
-		if e.Kind == Attempted && e.Ref == h.grant.ID {
+		if e.Kind == Attempted && h.relies(e.Ref, e.At) {
 			n++
 		}
 	}
 	return n
+}
+
+// relies says whether a call of ours on a grant, placed at a time, is one on the
+// standing grant. When that was read back, it held already while we called on what
+// was known before of the same word of the user.
+func (h *history) relies(grant string, at time.Time) bool {
+	return grant == h.grant.ID || grant != "" && h.grant.Auth == AuthReadBack && !at.Before(h.grant.At)
 }
 
 // connected are the times of connected business-initiated calls, in order. With

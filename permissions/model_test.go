@@ -327,7 +327,10 @@ func (m model) granted(o *observed, g Event, p *pack, now time.Time) {
 	o.Verified = g.Auth == AuthHMAC || g.Auth == AuthReadBack || m.any(func(r Event) bool {
 		return r.Kind == ReadBack && !denies(r) && (r.Ref == g.ID || r.Ref == "" && precedes(g, r))
 	})
-	o.Attempts = m.count(func(a Event) bool { return a.Kind == Attempted && a.Ref == g.ID })
+	o.Attempts = m.count(func(a Event) bool {
+		since := g.Auth == AuthReadBack && a.Ref != "" && a.At.Compare(g.At) >= 0
+		return a.Kind == Attempted && (a.Ref == g.ID || since)
+	})
 	strict := p.Name == "8x8-strict"
 	ends := m.ends(g, theEnd, true)
 	forever := g.Permanent && ends.IsZero()

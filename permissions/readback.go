@@ -224,6 +224,9 @@ func (h *history) grantedAt(s ProviderState, now time.Time) time.Time {
 	if h.read != nil && h.read.denies() && at.Before(h.read.At.Add(time.Millisecond)) {
 		at = h.read.At.Add(time.Millisecond) // the provider knew none then
 	}
+	if h.grant != nil && at.Before(h.grant.At.Add(time.Millisecond)) {
+		at = h.grant.At.Add(time.Millisecond) // it stands in that one's place
+	}
 	if at.After(now) {
 		return now
 	}

@@ -1,6 +1,7 @@
 package permissions_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -61,6 +62,40 @@ func TestAnAnswerIsAsOldAsItsQuestion(t *testing.T) {
 	require.True(t, f.check(t, pair).Allow, "given after the question")
 	answer(none, permissions.Event{ID: "m", Kind: permissions.Willing})
 	require.Equal(t, permissions.PermissionRevoked, f.check(t, pair).Reason)
+}
+
+// TestAnotherEndForOneGrant: 8x8's webhook says eight hours where its query says
+// seven days. The grant is confirmed, and is no second one to call on.
+func TestAnotherEndForOneGrant(t *testing.T) {
+	for _, used := range []bool{false, true} {
+		for name, d := range map[string]time.Duration{"earlier": -time.Hour, "the same": 0, "later": 2 * time.Second} {
+			t.Run(fmt.Sprint(name, used), func(t *testing.T) {
+				f := silent(t)
+				p := permissions.Pair{Business: strictPhone, User: ann}
+				g := f.grant("g", p)
+				g.Expires = g.At.Add(8 * time.Hour)
+				if !used {
+					g.Auth = permissions.AuthBearer
+				}
+				f.record(t, g)
+				f.advance(time.Minute)
+				if used {
+					ticket, _ := f.authorize(t, p, "c1")
+					f.settle(t, ticket, permissions.OutcomeConnected)
+					f.advance(time.Minute)
+				}
+				f.read(t, p, temporary(g.At.Add(168*time.Hour+d)))
+				f.advance(time.Minute)
+				want := permissions.Allowed
+				if used {
+					want = permissions.PermissionUsed
+				}
+				require.Equal(t, want, f.check(t, p).Reason)
+				f.read(t, p, permissions.ProviderState{Status: permissions.StatusPermanent})
+				require.Equal(t, want, f.check(t, p).Reason)
+			})
+		}
+	}
 }
 
 // TestADeclineCountsAfterAGrantOfUnknownAge: a grant that was read back without its
