@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/callctl/callctl/compliance/audit"
@@ -42,7 +43,7 @@ func (g gate) Authorize(ctx context.Context, a sipbridge.Attempt) (sipbridge.Tic
 	if t == nil {
 		return nil, &gateRefusal{permissions.Refusal{Decision: d}}
 	}
-	return ticket{t, g.reader, pair}, nil
+	return &ticket{Ticket: t, reader: g.reader, pair: pair}, nil
 }
 
 // gateRefusal is a refusal that both sides understand: the bridge by its methods, callers
@@ -65,34 +66,43 @@ type ticket struct {
 
 	reader *readback.Reader
 	pair   permissions.Pair
+	denied atomic.Bool // by our own gate, right before the dial
 }
 
-var _ sipbridge.Ticket = ticket{}
+var _ sipbridge.Ticket = (*ticket)(nil)
 
 // Confirm implements sipbridge.Ticket.
-func (t ticket) Confirm(ctx context.Context) error {
+func (t *ticket) Confirm(ctx context.Context) error {
 	err := t.Ticket.Confirm(ctx)
 	if refused, ok := errors.AsType[*permissions.Refusal](err); ok {
+		t.denied.Store(true)
 		return &gateRefusal{*refused}
 	}
 	return err
 }
 
 // Settle implements sipbridge.Ticket. A provider's refusal does not say whether
-// permission is gone or the user cannot be reached: it is asked.
-func (t ticket) Settle(ctx context.Context, tx *audit.Tx, outcome string) error {
-	if permissions.Outcome(outcome) == permissions.OutcomeRefused {
+// permission is gone or the user cannot be reached: it is asked. Our own gate's
+// refusal right before the dial says nothing about the permission: the call never
+// reached the provider, and the ledger is told so.
+func (t *ticket) Settle(ctx context.Context, tx *audit.Tx, outcome string) error {
+	o := permissions.Outcome(outcome)
+	switch {
+	case o != permissions.OutcomeRefused:
+	case t.denied.Load():
+		o = permissions.OutcomeFailed
+	default:
 		tx.OnCommit(func() { t.reader.Refused(t.pair) })
 	}
-	return t.Ticket.Settle(ctx, tx, permissions.Outcome(outcome))
+	return t.Ticket.Settle(ctx, tx, o)
 }
 
 // DecisionIndex implements sipbridge.Ticket.
-func (t ticket) DecisionIndex() int64 { return t.Decision().AuditIndex }
+func (t *ticket) DecisionIndex() int64 { return t.Decision().AuditIndex }
 
 // Permission implements sipbridge.Ticket: what the call relies on, for the PBX's
 // screen: "permanent", or "temporary; expires=" and the time.
-func (t ticket) Permission() string {
+func (t *ticket) Permission() string {
 	p := t.Ticket.Permission()
 	if p.Expires.IsZero() {
 		return string(p.Status)
@@ -137,7 +147,10 @@ func (u userCalls) Subject(ctx context.Context, tx *audit.Tx, user string) (stri
 }
 
 // dialer lets the scheduler place calls over the bridge.
-type dialer struct{ bridge *sipbridge.Bridge }
+type dialer struct {
+	bridge *sipbridge.Bridge
+	ledger *permissions.Ledger
+}
 
 var _ callback.Dialer = dialer{}
 
@@ -162,12 +175,29 @@ func (d dialer) Dial(ctx context.Context, c callback.Dial) (permissions.Outcome,
 	}
 	select {
 	case r := <-ended:
-		return permissions.Outcome(r.Outcome), nil
+		return d.result(ctx, c, r)
 	case <-ctx.Done():
 		d.bridge.HangUp(id, "shutdown")
 		r := <-ended
 		return permissions.Outcome(r.Outcome), nil
 	}
+}
+
+// result is how a call ended. One that our own gate withheld right before the dial,
+// when the agent was reached already, was refused by the gate and not by the
+// provider: what the gate says now is why, and when to try again.
+func (d dialer) result(ctx context.Context, c callback.Dial, r sipbridge.Result) (permissions.Outcome, error) {
+	outcome := permissions.Outcome(r.Outcome)
+	if outcome != permissions.OutcomeRefused || r.Cause == sipbridge.CauseCarrierRefused {
+		return outcome, nil
+	}
+	decision, err := d.ledger.Check(ctx, permissions.Query{
+		Pair: permissions.Pair{Business: c.Business, User: c.User}, Purpose: c.Purpose,
+	})
+	if err != nil || decision.Allow { // it passed since
+		decision = permissions.Decision{Reason: permissions.Reason(r.Cause)}
+	}
+	return outcome, &permissions.Refusal{Decision: decision}
 }
 
 // noCalling is the dialer of a daemon whose accounts carry no calls.

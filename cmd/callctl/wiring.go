@@ -326,7 +326,7 @@ func (d *daemon) dialer() callback.Dialer {
 	if d.bridge == nil {
 		return noCalling{}
 	}
-	return dialer{d.bridge}
+	return dialer{d.bridge, d.ledger}
 }
 
 // openCompliance makes the exporter, the confirmer of opt-outs and the importer of
