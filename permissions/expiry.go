@@ -27,7 +27,7 @@ type Swept struct {
 	Expired   int           // grants marked as ended
 	Expiring  int           // grants announced as about to end
 	Projected int           // pairs computed anew, by another version of their rule pack
-	Longest   time.Duration // for which one transaction held the writer, until it was durable
+	Longest   time.Duration // from the begin of a transaction's work until the sweep knew it durable: it held the writer no longer
 }
 
 // Run sweeps until ctx ends: at start and every 20 s it marks the grants that have

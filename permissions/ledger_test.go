@@ -35,6 +35,8 @@ type fixture struct {
 	live []permissions.Revocation // given to OnRevoked
 	// revokeTx replaces what RevokeTx returns, when set.
 	revokeTx func(context.Context, *audit.Tx, permissions.Revocation) error
+	// held is told how long each transaction kept the writer, when set.
+	held func(time.Duration)
 }
 
 func (f *fixture) clock() time.Time {
@@ -64,6 +66,11 @@ func newFixtureIn(tb testing.TB, dir string) *fixture {
 	tb.Cleanup(func() { require.NoError(tb, f.db.Close()) })
 	f.log, err = audit.New(tb.Context(), audit.Config{
 		Write: f.db.Write, Read: f.db.Read, Dir: filepath.Join(dir, "audit"), Origin: "callctl/test", Now: f.clock,
+		Held: func(d time.Duration) {
+			if f.held != nil {
+				f.held(d)
+			}
+		},
 	})
 	require.NoError(tb, err)
 	f.geo, err = geo.Load()

@@ -60,9 +60,10 @@ func newPopulated(b *testing.B, users int, life time.Duration) (f *fixture, fill
 }
 
 // fill writes the rows that Record leaves of users who are known by their number
-// and granted: of two thirds the request before, of one third a message too. The
-// rows of one user do not lie side by side. Entries of the audit are left out: no
-// decision reads them. It writes without a journal, and the indexes at the end.
+// and granted: of a third the request before, of a sixth a message too. Neither the
+// rows of one user nor those of the users who came one after the other lie side by
+// side. Entries of the audit are left out: no decision reads them. It writes without
+// a journal, and the indexes at the end.
 func fill(b *testing.B, path string, users int, now time.Time, life time.Duration, pack string) {
 	b.Helper()
 	db, err := migrations.Open(b.Context(), path)
@@ -83,9 +84,9 @@ func fill(b *testing.B, path string, users int, now time.Time, life time.Duratio
 		return string(text)
 	}
 	indexes := dropIndexes(b, raw)
-	exec(`CREATE TABLE people (n INTEGER PRIMARY KEY, subject TEXT, token TEXT, request TEXT, reply TEXT)`)
+	exec(`CREATE TEMP TABLE people (n INTEGER PRIMARY KEY, subject TEXT, token TEXT, request TEXT, reply TEXT)`)
 	exec(sqlPeople, users, now.Add(-30*24*time.Hour).UnixMilli())
-	exec(`INSERT INTO subjects (id, created_ms) SELECT subject, ? FROM people ORDER BY n`, now.UnixMilli())
+	exec(`INSERT INTO subjects (id, created_ms) SELECT subject, ? FROM people ORDER BY subject`, now.UnixMilli())
 	exec(`INSERT INTO aliases (alias, subject, since_ms, token, used)
 		SELECT '+65' || (80000000 + n), subject, ?, token, 1 FROM people ORDER BY n`, now.UnixMilli())
 	const facts = `INSERT INTO permission_events (audit_index, event_id, subject, business, kind, at_ms, received_ms, body)
@@ -95,13 +96,13 @@ func fill(b *testing.B, path string, users int, now time.Time, life time.Duratio
 		e.ID = "$id"
 		exec(fmt.Sprintf(facts, id, whose), place<<32, string(metaNumber), string(e.Kind), now.UnixMilli(), now.UnixMilli(), body(e))
 	}
-	write(1, "request", "n % 3 > 0", permissions.Event{Kind: permissions.Requested, Auth: permissions.AuthSelf, Template: "cpr/en"})
-	write(2, "reply || '-1'", "n % 3 > 1", permissions.Event{Kind: permissions.Messaged, Auth: permissions.AuthHMAC})
+	write(1, "request", "n % 6 > 3", permissions.Event{Kind: permissions.Requested, Auth: permissions.AuthSelf, Template: "cpr/en"})
+	write(2, "reply || '-1'", "n % 6 > 4", permissions.Event{Kind: permissions.Messaged, Auth: permissions.AuthHMAC})
 	write(3, "reply", "true", permissions.Event{
 		Kind: permissions.Granted, Auth: permissions.AuthHMAC, Expires: now.Add(life), Ref: "$request", Request: "$request",
 	})
 	exec(`INSERT INTO permissions (subject, business, grant_event, do_not_call, epoch, updated_ms, requested_ms, rule_pack, expires_ms, due_ms)
-		SELECT subject, ?, reply, 0, 0, ?, CASE WHEN n % 3 > 0 THEN ? ELSE 0 END, ?, ?, ? FROM people ORDER BY subject`,
+		SELECT subject, ?, reply, 0, 0, ?, CASE WHEN n % 6 > 3 THEN ? ELSE 0 END, ?, ?, ? FROM people ORDER BY subject`,
 		string(metaNumber), now.UnixMilli(), now.UnixMilli(), pack, now.Add(life).UnixMilli(), now.Add(life-time.Minute).UnixMilli())
 	exec(`DROP TABLE people`)
 	for _, query := range indexes {
@@ -112,9 +113,9 @@ func fill(b *testing.B, path string, users int, now time.Time, life time.Duratio
 
 // sqlPeople makes names as random and as long as real ones.
 const sqlPeople = `
-WITH RECURSIVE one (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM one WHERE n + 1 < ?)
+WITH RECURSIVE one (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM one WHERE n + 1 < ?1)
 INSERT INTO people (n, subject, token, request, reply)
-SELECT n, printf('%012x%08x%012x', ? + n, (n * 2654435761) & 4294967295, n), printf('%08x%024x', (n * 2246822519) & 4294967295, n),
+SELECT n, printf('%012x%08x%012x', ?2 + n * 2147483647 % ?1, (n * 2654435761) & 4294967295, n), printf('%012x%08x%012x', ?2 + n * 2147483647 % ?1, (n * 2246822519) & 4294967295, n),
 	printf('callctl/request/%024x%08x', n, (n * 3266489917) & 4294967295),
 	printf('meta/wamid.HBgLNjU%024xVAgASGBQ%08x', n, (n * 668265263) & 4294967295) FROM one`
 

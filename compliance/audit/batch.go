@@ -50,10 +50,11 @@ func (l *Log) begin(ctx context.Context) (*batch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("begin: %w", err)
 	}
+	began := time.Now()
 	if _, err := conn.ExecContext(ctx, sqlBegin); err != nil {
 		return nil, errors.Join(fmt.Errorf("begin: %w", err), conn.Close())
 	}
-	return &batch{log: l, conn: conn, began: time.Now(), edge: edge, done: make(chan struct{})}, nil
+	return &batch{log: l, conn: conn, began: began, edge: edge, done: make(chan struct{})}, nil
 }
 
 // isLost says whether the transaction is gone already.
@@ -159,6 +160,9 @@ func (b *batch) commit(ctx context.Context) {
 		b.log.grow(b.edge)
 	}
 	_ = b.conn.Close() // to the pool
+	if b.log.cfg.Held != nil {
+		b.log.cfg.Held(time.Since(b.began))
+	}
 	close(b.done)
 }
 

@@ -369,3 +369,28 @@ func TestSnapshotIsOneView(t *testing.T) {
 	cancel()
 	require.ErrorIs(t, audit.Snapshot(ended, h.db.Read, func(context.Context, audit.Querier) error { return nil }), context.Canceled)
 }
+
+// Held is told of a transaction once, whoever shares it, with the time from its
+// begin to the end of its commit, and of one that fails too.
+func TestHeldIsToldOfEachTransaction(t *testing.T) {
+	h := openHouse(t, t.TempDir())
+	c := h.config()
+	var held []time.Duration
+	c.Held = func(d time.Duration) { held = append(held, d) }
+	var err error
+	h.log, err = audit.New(t.Context(), c)
+	require.NoError(t, err)
+	const work = 20 * time.Millisecond
+	slow := func(ctx context.Context, tx *audit.Tx) error {
+		time.Sleep(work)
+		_, err := tx.Append(ctx, audit.Record{Kind: "call.attempted"})
+		return err
+	}
+	for _, err := range together(t, h, slow, slow) {
+		require.NoError(t, err)
+	}
+	require.Len(t, held, 2, "the one that kept the writer from them, and theirs")
+	require.GreaterOrEqual(t, held[1], 2*work)
+	require.ErrorIs(t, h.log.Update(t.Context(), func(context.Context, *audit.Tx) error { return errRefused }), errRefused)
+	require.Len(t, held, 3)
+}

@@ -36,6 +36,10 @@ type Config struct {
 	Origin string // checkpoint origin line, such as "callctl/acme"; "callctl" when empty
 	Now    func() time.Time
 	Rand   io.Reader // source of keys, salts and nonces; crypto/rand when nil
+	// Held is told of every transaction how long it kept the writer, from its begin
+	// to the end of its commit, whoever shared it. It is called before the next one
+	// begins and must not block. Nil is allowed.
+	Held func(time.Duration)
 }
 
 // Log is the audit log of one database. Safe for concurrent use.
