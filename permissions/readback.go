@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -201,12 +202,13 @@ func (h *history) withdrawn() bool {
 }
 
 // givenSince says whether what the provider knows was given after what bars: it knew
-// none in between, or its end says so.
+// none in between, or its end says so and is not that of a grant known before.
 func (h *history) givenSince(s ProviderState) bool {
 	if h.read != nil && h.read.denies() && !h.read.At.Before(h.bar.At) {
 		return true
 	}
-	return !s.Expires.IsZero() && s.Expires.Add(-temporaryAge).After(h.bar.At.Add(laterExpiry))
+	same := func(g Event) bool { return g.Kind == Granted && !s.Expires.After(g.Expires.Add(laterExpiry)) }
+	return !s.Expires.IsZero() && s.Expires.Add(-temporaryAge).After(h.bar.At.Add(laterExpiry)) && !slices.ContainsFunc(h.events, same)
 }
 
 // grantedAt is when a grant that was read back was given at the earliest: not

@@ -25,7 +25,8 @@ const skewRuns = 25
 // TestNoClockGetsPastAnOptOut: with providers' clocks that are off, ours stepping
 // both ways, late deliveries and two addresses that turn out to be one person, no
 // call is allowed between an opt-out and a grant that became known after its
-// lifting.
+// lifting, nor between an operator's revocation and a grant that came after it,
+// whatever the provider goes on telling of the one that was withdrawn.
 func TestNoClockGetsPastAnOptOut(t *testing.T) {
 	f := newFixture(t)
 	run, allowed := 0, 0
@@ -35,6 +36,7 @@ func TestNoClockGetsPastAnOptOut(t *testing.T) {
 		}
 		users := []permissions.User{permissions.User(fmt.Sprintf("+659%07d", run)), permissions.User(fmt.Sprintf("SG.%d", run))}
 		known := []*consent{{}, {}}
+		withdrawn, ends := map[geo.E164]bool{}, map[geo.E164]time.Time{} // by an operator, and of what the provider knows
 		for step := range rapid.IntRange(1, 25).Draw(rt, "steps") {
 			i := rapid.IntRange(0, 1).Draw(rt, "address")
 			id := fmt.Sprintf("%d/%d", run, step)
@@ -42,16 +44,34 @@ func TestNoClockGetsPastAnOptOut(t *testing.T) {
 				Business: rapid.SampledFrom([]geo.E164{metaNumber, strictPhone}).Draw(rt, "business"), User: users[i],
 			}
 			skew := time.Second * time.Duration(rapid.IntRange(-7200, 600).Draw(rt, "skew"))
-			switch rapid.SampledFrom([]string{"grant", "grant", "automatic", "reject", "stop", "list", "lift", "lift", "link", "clock", "call", "call"}).Draw(rt, "what") {
+			switch rapid.SampledFrom([]string{"grant", "grant", "automatic", "reject", "stop", "list", "lift", "lift", "link", "clock", "call", "call", "withdraw", "read"}).Draw(rt, "what") {
 			case "grant":
 				e := f.grant(id, p)
 				e.At = e.At.Add(skew)
+				e.Expires = e.At.Add(168 * time.Hour)
 				f.record(t, e)
 				known[i].anew = false
+				withdrawn[p.Business] = false
+				if e.Expires.After(ends[p.Business]) {
+					ends[p.Business] = e.Expires
+				}
 			case "automatic":
 				e := f.grant(id, p)
 				e.At, e.Automatic = e.At.Add(skew), true
 				f.record(t, e)
+				withdrawn[p.Business] = false
+			case "withdraw":
+				for _, u := range users {
+					_, err := f.Apply(t.Context(), permissions.Change{
+						Kind: permissions.Revoked, Pair: permissions.Pair{Business: p.Business, User: u}, Actor: "ops", Reason: "test",
+					})
+					require.NoError(t, err)
+				}
+				withdrawn[p.Business] = true
+			case "read":
+				if at := ends[p.Business]; !at.IsZero() {
+					f.read(t, p, temporary(at))
+				}
 			case "reject":
 				e := f.grant(id, p)
 				e.At, e.Kind = e.At.Add(skew), permissions.Declined
@@ -88,6 +108,7 @@ func TestNoClockGetsPastAnOptOut(t *testing.T) {
 				allowed++
 				f.settle(t, ticket, permissions.OutcomeUnanswered)
 				require.False(rt, known[i].barred, "opted out: %+v", d)
+				require.False(rt, withdrawn[p.Business], "withdrawn by an operator: %+v", d)
 				require.False(rt, known[i].anew, "nothing granted since the lifting: %+v", d)
 			}
 		}
