@@ -7,8 +7,9 @@ import (
 )
 
 // instant is a time within a sentence: ISO 8601 with a zone, or seconds or
-// milliseconds since 1970.
-var instant = regexp.MustCompile(`\b(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)|1[5-9]\d{8}(?:\d{3})?|[2-9]\d{9}(?:\d{3})?)\b`)
+// milliseconds since 1970, of 2017 to 2033: ten digits that begin otherwise can be a
+// phone number.
+var instant = regexp.MustCompile(`\b(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)|1[5-9]\d{8}(?:\d{3})?)\b`)
 
 // AllowedAgain is the time from which a provider takes a refused request again, as
 // the details of its refusal tell it (Meta, error 138012: error_data carries the

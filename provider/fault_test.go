@@ -122,6 +122,14 @@ func TestRetryAt(t *testing.T) {
 	require.Equal(t, later, n.Until)
 }
 
+// A phone number in the sentence is no time in the next century.
+func TestAllowedAgainIsNoPhoneNumber(t *testing.T) {
+	for _, number := range []string{"6591234567", "+6591234567", "4930901820", "14085551234", "5511987654321", "8613800138000"} {
+		details, _ := provider.ReadMembers([]byte(`{"details":"User ` + number + ` has reached the limit."}`))
+		require.Zero(t, provider.AllowedAgain(details), number)
+	}
+}
+
 func TestAllowedAgain(t *testing.T) {
 	at := time.Date(2026, 1, 16, 8, 0, 0, 0, time.UTC)
 	for raw, want := range map[string]time.Time{
