@@ -15,6 +15,7 @@ var _ provider.SettingsReader = (*Account)(nil)
 // phone number (Cloud API Calling, call settings).
 func (a *Account) ReadSettings(ctx context.Context) ([]permissions.Notice, error) {
 	const edge = "settings"
+	now := a.cfg.Now().UTC() // what is heard of while the answer is under way is newer
 	answer, err := a.api.Get(ctx, a.path+"/"+edge)
 	if err != nil {
 		return nil, fmt.Errorf("meta: %s: %w", edge, err)
@@ -23,7 +24,6 @@ func (a *Account) ReadSettings(ctx context.Context) ([]permissions.Notice, error
 	if err := a.read(answer, edge, &raw); err != nil {
 		return nil, err
 	}
-	now := a.cfg.Now().UTC()
 	r := provider.Reader{
 		Provider: name, Account: a.cfg.Name, Business: a.cfg.Business, Auth: permissions.AuthReadBack, Now: a.cfg.Now,
 	}

@@ -1,13 +1,43 @@
 package meta_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/provider"
+	"github.com/callctl/callctl/provider/meta"
 )
+
+// The settings are those of when they were asked for: a restriction that comes while
+// the answer is under way is not in it.
+func TestReadSettingsIsOfTheQuestion(t *testing.T) {
+	asked := false
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked = true
+		_, _ = w.Write([]byte(`{"calling":{"status":"ENABLED"}}`))
+	}))
+	t.Cleanup(api.Close)
+	cfg := config()
+	cfg.BaseURL, cfg.HTTP = api.URL, api.Client()
+	cfg.Now = func() time.Time {
+		if asked {
+			return arrival().Add(time.Minute)
+		}
+		return arrival()
+	}
+	a, err := meta.New(cfg)
+	require.NoError(t, err)
+	notices, err := a.ReadSettings(t.Context())
+	require.NoError(t, err)
+	for _, n := range notices {
+		require.Equal(t, arrival(), n.At)
+	}
+}
 
 func TestReadSettings(t *testing.T) {
 	a, g := against(t, response{status: 200, body: `{"calling":{"status":"ENABLED","call_icon_visibility":"DEFAULT",
