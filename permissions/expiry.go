@@ -194,7 +194,7 @@ func (l *Ledger) markGrant(ctx context.Context, tx *audit.Tx, k pairKey, kind Ev
 	if seen, err := exists(ctx, tx, selectEventSeen, id); err != nil || seen {
 		return err
 	}
-	user, err := l.addressOf(ctx, tx, k.subject)
+	user, err := l.addressIfAny(ctx, tx, k.subject)
 	if err != nil {
 		return err
 	}

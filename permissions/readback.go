@@ -276,9 +276,12 @@ func (l *Ledger) Standing(ctx context.Context, business geo.E164, p Page) (pairs
 			next = cursorOf(subjects[size-1], "")
 		}
 		for _, s := range subjects {
-			user, err := l.addressOf(ctx, q, s)
+			user, err := l.addressIfAny(ctx, q, s)
 			if err != nil {
 				return err
+			}
+			if user == "" {
+				continue // nobody can be asked about
 			}
 			pairs = append(pairs, Pair{Business: business, User: user})
 		}

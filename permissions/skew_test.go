@@ -44,7 +44,7 @@ func TestNoClockGetsPastAnOptOut(t *testing.T) {
 				Business: rapid.SampledFrom([]geo.E164{metaNumber, strictPhone}).Draw(rt, "business"), User: users[i],
 			}
 			skew := time.Second * time.Duration(rapid.IntRange(-7200, 600).Draw(rt, "skew"))
-			switch rapid.SampledFrom([]string{"grant", "grant", "automatic", "reject", "stop", "list", "lift", "lift", "link", "clock", "call", "call", "withdraw", "read"}).Draw(rt, "what") {
+			switch rapid.SampledFrom([]string{"grant", "grant", "automatic", "reject", "stop", "list", "lift", "lift", "link", "clock", "call", "call", "withdraw", "read", "read"}).Draw(rt, "what") {
 			case "grant":
 				e := f.grant(id, p)
 				e.At = e.At.Add(skew)
@@ -69,6 +69,7 @@ func TestNoClockGetsPastAnOptOut(t *testing.T) {
 				}
 				withdrawn[p.Business] = true
 			case "read":
+				f.advance(time.Second * time.Duration(rapid.IntRange(0, 60).Draw(rt, "later")))
 				if at := ends[p.Business]; !at.IsZero() {
 					f.read(t, p, temporary(at))
 				}

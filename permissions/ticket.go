@@ -82,16 +82,26 @@ func (l *Ledger) settle(ctx context.Context, tx *audit.Tx, call string, o Outcom
 	if err != nil {
 		return fmt.Errorf("settle attempt: %w", err)
 	}
-	if user, err = l.stillOf(ctx, tx, subject, user); err != nil {
+	user, err = l.stillOf(ctx, tx, subject, user)
+	if err != nil && !errors.Is(err, ErrUser) {
 		return err
 	}
 	pair := Pair{Business: geo.E164(business), User: user}
-	_, err = l.RecordTx(ctx, tx, Event{
+	e := Event{
 		ID: "callctl/settled/" + call, Kind: Settled, Pair: pair, At: tx.Now(),
 		Account: l.businesses[pair.Business].Account, Auth: AuthSelf,
 		Ref: grant, CallID: call, Purpose: purpose, Outcome: o,
-	})
-	return err
+	}
+	if user != "" {
+		_, err = l.RecordTx(ctx, tx, e)
+		return err
+	}
+	// Whoever was called has no address any more: the outcome is theirs all the same.
+	e.Received = tx.Now()
+	if err := tx.QueryRowContext(ctx, selectCurrent, subject).Scan(&subject); err != nil {
+		return fmt.Errorf("read subject: %w", err)
+	}
+	return l.store(ctx, tx, &recording{Event: e, subject: subject})
 }
 
 // stillOf is the address when it is the subject's, or another of theirs: during a
