@@ -358,7 +358,7 @@ func (m model) granted(o *observed, g Event, p *pack, now time.Time) {
 // contact fills in what does not bear on calls, and the lists.
 func (m model) contact(o *observed) {
 	o.Read = id(m.last(func(e Event) bool { return e.Kind == ReadBack }))
-	if z := m.last(func(e Event) bool { return e.Kind == Located }); z != nil {
+	if z := m.last(func(e Event) bool { return e.Kind == Located && !m.strange(e) }); z != nil {
 		o.Zone = z.Zone
 	}
 	if d := m.last(func(e Event) bool {

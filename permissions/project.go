@@ -154,7 +154,9 @@ func (h *history) applyContact(e *Event) {
 			h.stops = nil
 		}
 	case Located:
-		h.zone = e.Zone
+		if !h.left[e.Line] && !h.holders.elseHolds(e) { // else it is where the number's user before was
+			h.zone = e.Zone
+		}
 		return
 	case Delivered:
 		h.applyDelivery(e)
