@@ -1,13 +1,16 @@
 package server
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
 
 	"github.com/callctl/callctl/geo"
 	"github.com/callctl/callctl/permissions"
+	"github.com/callctl/callctl/provider"
 )
 
 // bsuid is a business-scoped user id: "US.13491208655302741918", or a parent's,
@@ -40,6 +43,35 @@ func parseUser(location, s string) (permissions.User, error) {
 		return "", badNumber(location, err)
 	}
 	return permissions.User(n), nil
+}
+
+// knownUser reads a user to look at: as parseUser, and besides a number that is in
+// no numbering plan when a provider told of it. Nobody may be called there
+// (user_valid), but what is recorded of it can be seen.
+func (s *Server) knownUser(ctx context.Context, location, address string) (permissions.User, error) {
+	u, refused := parseUser(location, address)
+	told, ok := provider.ParseUser(address)
+	if refused == nil || !ok {
+		return u, refused
+	}
+	_, known, err := s.cfg.Ledger.Subject(ctx, told)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("look for a user: %w", err)
+	case !known:
+		return "", refused
+	}
+	return told, nil
+}
+
+// knownPair reads a pair to look at.
+func (s *Server) knownPair(ctx context.Context, in PairParams) (permissions.Pair, error) {
+	b, err := parseBusiness("path.business", in.Business)
+	if err != nil {
+		return permissions.Pair{}, err
+	}
+	u, err := s.knownUser(ctx, "path.user", in.User)
+	return permissions.Pair{Business: b, User: u}, err
 }
 
 // parsePair reads both.

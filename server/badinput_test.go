@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,4 +71,33 @@ func TestForms(t *testing.T) {
 			require.Contains(t, d.Problem, c.problem)
 		})
 	}
+}
+
+// A number of no numbering plan that a provider told of is called by nobody, and
+// what is recorded of it can be seen and exported; of others nothing is known.
+func TestToldNumberOfNoPlan(t *testing.T) {
+	w := newWorld(t)
+	told := change("messages", value(phoneNumberID, fmt.Sprintf(
+		`{"from":"999123456789","id":"wamid.N1","timestamp":"%d","type":"text","text":{"body":"stop calls"}}`, time.Now().Unix())))
+	require.Equal(t, http.StatusOK, w.post(told).status)
+
+	var events struct{ Items []struct{ Kind string } }
+	path := strings.Replace(pairPath, "%2B6591234567", "%2B999123456789", 1)
+	w.as("read", http.MethodGet, path+"/events", nil).into(t, &events)
+	require.NotEmpty(t, events.Items)
+	var p struct {
+		DoNotCall bool
+		Actions   []struct {
+			CanPerform bool
+			Reason     string
+		}
+	}
+	w.as("read", http.MethodGet, path, nil).into(t, &p)
+	require.True(t, p.DoNotCall)
+	for _, a := range p.Actions {
+		require.False(t, a.CanPerform)
+		require.Equal(t, "invalid_user", a.Reason)
+	}
+	require.Equal(t, http.StatusOK, w.as("read", http.MethodGet, "/v1/dnc/+999123456789", nil).status)
+	require.Equal(t, http.StatusUnprocessableEntity, w.as("read", http.MethodGet, "/v1/dnc/+999123456780", nil).status)
 }

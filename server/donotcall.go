@@ -86,7 +86,7 @@ func (s *Server) addDoNotCall(ctx context.Context, in *doNotCallInput) (*doNotCa
 }
 
 func (s *Server) getDoNotCall(ctx context.Context, in *UserParam) (*doNotCallOutput, error) {
-	u, err := parseUser("path.user", in.User)
+	u, err := s.knownUser(ctx, "path.user", in.User)
 	if err != nil {
 		return nil, err
 	}

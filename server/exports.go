@@ -62,7 +62,7 @@ func (s *Server) createExport(ctx context.Context, in *exportInput) (*exportOutp
 	if s.cfg.Exporter == nil {
 		return nil, noSuch("export")
 	}
-	u, err := parseUser("body.user", in.Body.User)
+	u, err := s.knownUser(ctx, "body.user", in.Body.User)
 	if err != nil {
 		return nil, err
 	}

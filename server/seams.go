@@ -23,6 +23,7 @@ type Ledger interface {
 	Permission(ctx context.Context, p permissions.Pair) (permissions.Permission, error)
 	Permissions(ctx context.Context, business geo.E164, p permissions.Page) (list []permissions.Permission, next string, err error)
 	Events(ctx context.Context, p permissions.Pair) ([]permissions.Recorded, error)
+	Subject(ctx context.Context, u permissions.User) (id string, known bool, err error)
 	EnsureSubject(ctx context.Context, tx *audit.Tx, u permissions.User) (string, error)
 	AddDoNotCall(ctx context.Context, u permissions.User, actor, reason string) error
 	RemoveDoNotCall(ctx context.Context, u permissions.User, actor, reason string) error
