@@ -25,21 +25,7 @@ func (l *Ledger) OptOutTx(ctx context.Context, tx *audit.Tx, r Revocation) (o Op
 		return o, false, err
 	}
 	e := found[0]
-	switch e.Auth {
-	case AuthHMAC, AuthBearer, AuthReadBack:
-	default:
-		return o, false, nil
-	}
-	switch {
-	case e.Ref == "":
-		return o, false, nil
-	case e.Kind == OptedOut && e.Channels == ChannelsAll:
-		o.Channels = ChannelsAll
-	case e.Kind == OptedOut:
-		o.Channels = ChannelsCalls
-	case e.Kind == MessagesStopped && e.Category == "":
-		o.Channels = ChannelsMessages
-	default:
+	if o.Channels = e.endedByMessage(); o.Channels == "" {
 		return o, false, nil
 	}
 	events, err := l.pairEvents(ctx, tx, r.Subject, e.Pair.Business)
@@ -52,4 +38,21 @@ func (l *Ledger) OptOutTx(ctx context.Context, tx *audit.Tx, r Revocation) (o Op
 	events = slices.DeleteFunc(events, func(s Event) bool { return s.Kind == MessagesStopped && s.Ref == e.Ref })
 	o.Silenced = fold(events).stops[""] != nil
 	return o, true, nil
+}
+
+// endedByMessage is what a message that the event was read from ended, "" when it is
+// no opt-out by message.
+func (e *Event) endedByMessage() Channels {
+	provider := e.Auth == AuthHMAC || e.Auth == AuthBearer || e.Auth == AuthReadBack
+	switch {
+	case !provider || e.Ref == "":
+		return ""
+	case e.Kind == OptedOut && e.Channels == ChannelsAll:
+		return ChannelsAll
+	case e.Kind == OptedOut:
+		return ChannelsCalls
+	case e.Kind == MessagesStopped && e.Category == "":
+		return ChannelsMessages
+	}
+	return ""
 }
