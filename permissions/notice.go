@@ -33,6 +33,11 @@ const (
 	CallButtonHidden            = "RESTRICTED_USER_INITIATED_CALLING_CALL_BUTTON_HIDDEN"
 )
 
+// RestrictionsOmitted is the Event of a RestrictionsRead for which the provider gave
+// no list at all. It lifts what has no end of its own, which nothing else does; a
+// restriction with an end holds until then (Meta, Cloud API Calling, account_update).
+const RestrictionsOmitted = "OMITTED"
+
 // Notice is a provider's word about one of our numbers, not about a user. Notices
 // are never changed or removed; what holds is a pure function of their set.
 type Notice struct {

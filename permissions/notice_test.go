@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -35,9 +36,16 @@ func randomNotice(r *rand.Rand, i int, begin time.Time) permissions.Notice {
 		}
 	case 2:
 		n.Kind = permissions.RestrictionsRead
+		if r.IntN(3) == 0 {
+			n.Event = permissions.RestrictionsOmitted
+			break
+		}
 		for _, t := range noticeTypes[:2] {
 			if r.IntN(2) == 0 {
 				n.Restrictions = append(n.Restrictions, permissions.NumberRestriction{Type: t, Until: minute()})
+				if r.IntN(3) == 0 {
+					n.Restrictions[len(n.Restrictions)-1].Until = time.Time{}
+				}
 			}
 		}
 	case 3:
@@ -65,16 +73,21 @@ func wordAt(all []permissions.Notice, kind string, now time.Time) bool {
 		until time.Time // zero: not restricted; far: without an end
 	}
 	far := now.Add(time.Hour * 24 * 365)
+	omitted := func(n permissions.Notice) bool { return n.Event == permissions.RestrictionsOmitted }
+	lifted := func(at time.Time) bool { // what has no end
+		return slices.ContainsFunc(all, func(o permissions.Notice) bool { return omitted(o) && o.At.After(at) }) // of whole minutes
+	}
 	var words []word
 	for _, n := range all {
 		superseded := func(o permissions.Notice) bool {
-			return o.Kind == permissions.RestrictionsRead && o.At.Equal(n.At) && (ends(o) > ends(n) || ends(o) == ends(n) && o.ID > n.ID)
+			return o.Kind == permissions.RestrictionsRead && !omitted(o) && o.At.Equal(n.At) && (ends(o) > ends(n) || ends(o) == ends(n) && o.ID > n.ID)
 		}
 		switch {
+		case omitted(n):
 		case n.Kind == permissions.RestrictionsRead && slices.ContainsFunc(all, superseded):
 		case n.Kind == permissions.Restriction && n.Type == kind:
 			until := n.Until
-			if until.IsZero() {
+			if until.IsZero() && !lifted(n.At) {
 				until = far
 			}
 			words = append(words, word{n.At, until})
@@ -83,6 +96,9 @@ func wordAt(all []permissions.Notice, kind string, now time.Time) bool {
 			for _, r := range n.Restrictions {
 				if r.Type == kind {
 					w.until = r.Until
+					if r.Until.IsZero() && !lifted(n.At) {
+						w.until = far
+					}
 				}
 			}
 			words = append(words, w)
@@ -101,6 +117,9 @@ func wordAt(all []permissions.Notice, kind string, now time.Time) bool {
 func ends(n permissions.Notice) int64 {
 	for _, r := range n.Restrictions {
 		if r.Type == permissions.RestrictedBusinessInitiated {
+			if r.Until.IsZero() {
+				return math.MaxInt64
+			}
 			return r.Until.UnixMilli()
 		}
 	}
@@ -201,6 +220,27 @@ func TestNoticesInThePast(t *testing.T) {
 	for after, allowed := range map[time.Duration]bool{0: true, time.Hour - time.Millisecond: true, time.Hour: false, 2*time.Hour - time.Millisecond: false, 2 * time.Hour: true} {
 		d := f.question(t, permissions.Query{At: began.Add(after)})
 		require.Equal(t, allowed, d.Allow, "%s: %s", after, d.Reason)
+	}
+}
+
+// An answer of the settings that omits the list of restrictions lifts those without
+// an end, and no other.
+func TestOmittedRestrictions(t *testing.T) {
+	for until, allowed := range map[time.Duration]bool{0: true, 48 * time.Hour: false} {
+		f := newWorld(t, nil)
+		f.record(t, f.grant("g", pair))
+		n := number(f.clock(), permissions.Restriction, "n1")
+		n.Type = permissions.RestrictedBusinessInitiated
+		if until > 0 {
+			n.Until = f.clock().Add(until)
+		}
+		f.notice(t, n)
+		f.advance(time.Hour)
+		omitted := number(f.clock(), permissions.RestrictionsRead, "n2")
+		omitted.Event = permissions.RestrictionsOmitted
+		f.notice(t, omitted)
+		d := f.question(t, permissions.Query{})
+		require.Equal(t, allowed, d.Allow, d.Reason)
 	}
 }
 

@@ -41,6 +41,7 @@ type number struct {
 const (
 	aspectRestriction  = "restriction/"
 	aspectRestrictions = "restrictions_read"
+	aspectOmitted      = "restrictions_omitted"
 	aspectCalling      = "calling"
 	aspectQuality      = "quality"
 	aspectTier         = "tier"
@@ -57,6 +58,9 @@ func (n *Notice) aspects() []string {
 		}
 		return []string{aspectRestriction + n.Type}
 	case RestrictionsRead:
+		if n.Event == RestrictionsOmitted {
+			return []string{aspectOmitted}
+		}
 		return []string{aspectRestrictions}
 	case Settings:
 		if n.Calling == "" {
@@ -145,7 +149,8 @@ const readMargin = time.Minute
 
 // restrictions are those in force at now, by type. What the settings list counts
 // until a later notice about the type; of two that may be of the same instant,
-// whichever restricts. An end that has passed is no restriction.
+// whichever restricts. Settings without a list lift what has no end. An end that has
+// passed is no restriction.
 func (f *number) restrictions(now time.Time) []NumberRestriction {
 	inForce := restrictionList{}
 	read := f.last[aspectRestrictions]
@@ -153,12 +158,15 @@ func (f *number) restrictions(now time.Time) []NumberRestriction {
 	for aspect, n := range f.last {
 		if strings.HasPrefix(aspect, aspectRestriction) && (read == nil || n.At.After(read.At.Add(-readMargin))) {
 			said[n.Type] = n.At
+			if n.Until.IsZero() && f.omittedSince(n.At.Add(readMargin)) {
+				continue
+			}
 			inForce.add(NumberRestriction{Type: n.Type, Reason: n.Remediation, Since: n.At, Until: n.Until, Notice: n.ID}, now)
 		}
 	}
 	if read != nil {
 		for _, r := range read.Restrictions {
-			if said[r.Type].After(read.At) {
+			if said[r.Type].After(read.At) || r.Until.IsZero() && f.omittedSince(read.At.Add(time.Millisecond)) {
 				continue
 			}
 			if r.Notice = read.ID; r.Since.IsZero() {
@@ -169,6 +177,12 @@ func (f *number) restrictions(now time.Time) []NumberRestriction {
 	}
 	slices.SortFunc(inForce, func(a, b NumberRestriction) int { return strings.Compare(a.Type, b.Type) })
 	return inForce
+}
+
+// omittedSince says whether the settings came without a list after a time.
+func (f *number) omittedSince(at time.Time) bool {
+	omitted := f.last[aspectOmitted]
+	return omitted != nil && !omitted.At.Before(at)
 }
 
 // restrictionList holds each type once.
@@ -220,7 +234,7 @@ func (f *number) resolved(n *Notice) bool {
 		later := after(aspectCalling)
 		return later != nil && later.Calling == callingEnabled
 	case codeLowQuality:
-		return after(aspectRestrictions) != nil // the whole list is known since; what it holds counts itself
+		return after(aspectRestrictions) != nil || after(aspectOmitted) != nil // the whole list is known since; what it holds counts itself
 	case codeLowTier:
 		later := after(aspectTier)
 		return later != nil && !smallTier(later.Tier)

@@ -79,8 +79,8 @@ func (r *Reader) restrictions(base permissions.Notice, said Members) {
 }
 
 // Settings reads the answer to a question for the calling settings. Unset members
-// are left out of it, so no list of restrictions means none; raw is the answer.
-// False when it says nothing of calling.
+// are left out of it, so an answer without a list of restrictions is recorded as
+// one that omits it; raw is the answer. False when it says nothing of calling.
 func (r *Reader) Settings(base permissions.Notice, raw json.RawMessage) bool {
 	said, _ := ReadMembers(raw)
 	if !said.Has("calling") && !said.Has("restrictions") {
@@ -89,7 +89,7 @@ func (r *Reader) Settings(base permissions.Notice, raw json.RawMessage) bool {
 	before := len(r.Notices)
 	r.settings(base, said)
 	if len(r.Notices) == before+1 && len(r.Unknown) == 0 && r.Notices[before].Kind == permissions.Settings {
-		base.ID, base.Kind = numbered(base.ID, 1), permissions.RestrictionsRead
+		base.ID, base.Kind, base.Event = numbered(base.ID, 1), permissions.RestrictionsRead, permissions.RestrictionsOmitted
 		base.Restrictions = []permissions.NumberRestriction{}
 		r.Notice(base)
 	}
