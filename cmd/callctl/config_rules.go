@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/parser"
 
 	"github.com/callctl/callctl/geo"
 	"github.com/callctl/callctl/permissions"
@@ -59,7 +60,10 @@ func (r *RulesConfig) resolve(dir string) {
 	}
 }
 
-var errNoDocument = errors.New("is empty")
+var (
+	errNoDocument    = errors.New("is empty")
+	errManyDocuments = errors.New("holds more than one document: one pack a file")
+)
 
 // readDocument reads a YAML or JSON file as JSON.
 func readDocument(path string) (json.RawMessage, error) {
@@ -69,6 +73,13 @@ func readDocument(path string) (json.RawMessage, error) {
 	}
 	if filepath.Ext(path) == ".json" {
 		return src, nil
+	}
+	file, err := parser.ParseBytes(src, 0)
+	if err != nil {
+		return nil, fmt.Errorf("is not YAML: %w", err)
+	}
+	if len(file.Docs) > 1 {
+		return nil, errManyDocuments
 	}
 	doc, err := yaml.YAMLToJSON(src)
 	if err != nil {

@@ -62,6 +62,7 @@ func TestCompanyRulesFaults(t *testing.T) {
 		"pack gone":      {"acme.yaml", "gone.yaml", "", "", []string{"rules.packs[0]: cannot be read: no such file"}},
 		"pack no YAML":   {"", "", "acme.yaml", "[", []string{"rules.packs[0]: is not YAML"}},
 		"pack empty":     {"", "", "acme.yaml", "", []string{"rules.packs[0]: is empty"}},
+		"two in one":     {"", "", "acme.yaml", "name: a\n---\nname: b\n", []string{"rules.packs[0]: holds more than one document"}},
 		"pack no base":   {"", "", "acme.yaml", "name: acme\nversion: \"1\"\nvalid_from: \"2026-01-01\"\n", []string{"rules.packs: "}},
 		"unknown key":    {"", "", "acme.yaml", "name: acme\nversion: \"1\"\nvalid_from: \"2026-01-01\"\nbase: meta\nhour: null\n", []string{"rules.packs: ", "hour"}},
 		"one that ships": {"", "", "acme.yaml", "name: meta\nversion: \"1\"\nvalid_from: \"2026-01-01\"\nbase: meta\n", []string{"rules.packs: ", "meta"}},

@@ -19,19 +19,22 @@ const settingsRetry = 15 * time.Minute
 // readSettings reads, at start and daily, the calling settings of every account
 // whose provider tells them, and records restrictions and status as notices.
 func (d *daemon) readSettings(ctx context.Context) error {
+	due := make(map[string]time.Time, len(d.accounts)) // by account; absent: now
 	for {
-		wait := settingsEvery
+		next := d.now().Add(settingsEvery)
 		for _, a := range d.accounts {
 			source, ok := a.Provider.(provider.SettingsReader)
 			if !ok || ctx.Err() != nil {
 				continue
 			}
-			if err := d.noteSettings(ctx, a.Name, source); err != nil && ctx.Err() == nil {
-				wait = settingsRetry
-				d.logger.WarnContext(ctx, "calling settings not read", "account", a.Name, "error", err)
+			if !d.now().Before(due[a.Name]) {
+				due[a.Name] = d.now().Add(d.readSettingsOf(ctx, a.Name, source))
+			}
+			if due[a.Name].Before(next) {
+				next = due[a.Name]
 			}
 		}
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(max(next.Sub(d.now()), time.Second))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -39,6 +42,18 @@ func (d *daemon) readSettings(ctx context.Context) error {
 		case <-timer.C:
 		}
 	}
+}
+
+// readSettingsOf reads one account's settings and says when to do it again.
+func (d *daemon) readSettingsOf(ctx context.Context, account string, source provider.SettingsReader) time.Duration {
+	err := d.noteSettings(ctx, account, source)
+	if err == nil {
+		return settingsEvery
+	}
+	if ctx.Err() == nil {
+		d.logger.WarnContext(ctx, "calling settings not read", "account", account, "error", err)
+	}
+	return settingsRetry
 }
 
 func (d *daemon) noteSettings(ctx context.Context, account string, source provider.SettingsReader) error {
