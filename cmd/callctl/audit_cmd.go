@@ -23,7 +23,7 @@ type auditCmd struct {
 }
 
 type auditTailCmd struct {
-	Limit  int    `default:"20" help:"Begin with so many." short:"n"`
+	Limit  int    `default:"20" help:"Begin with so many, of that kind when there is one." short:"n"`
 	Kind   string `help:"Only this kind, such as permission.granted."`
 	Follow bool   `help:"Go on with new entries until interrupted; prints JSON lines unless told otherwise." short:"f"`
 }
@@ -42,8 +42,7 @@ func (c auditTailCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) erro
 	if err != nil {
 		return err
 	}
-	after := max(-1, head.Size-1-int64(c.Limit))
-	items, after, err := api.entries(ctx, after, c.Kind)
+	items, after, err := api.newest(ctx, head.Size, max(0, int64(c.Limit)), c.Kind)
 	if err != nil {
 		return err
 	}
@@ -66,6 +65,25 @@ func (c auditTailCmd) Run(ctx context.Context, t *terminal, f *daemonFlags) erro
 			return err
 		}
 	}
+}
+
+// newest reads the last entries of a log of that size, of one kind when it is not
+// empty; next is the last index seen. It looks further back, 16 times as far each
+// time, until it has as many as were asked for: rare kinds lie far apart.
+func (c *client) newest(ctx context.Context, size, limit int64, kind string) (items []json.RawMessage, next int64, err error) {
+	for window := limit; ; window *= 16 {
+		after := max(-1, size-1-window)
+		if items, next, err = c.entries(ctx, after, kind); err != nil {
+			return nil, 0, err
+		}
+		if after == -1 || int64(len(items)) >= limit {
+			break
+		}
+	}
+	if more := int64(len(items)) - limit; limit > 0 && more > 0 {
+		items = items[more:]
+	}
+	return items, max(next, size-1), nil
 }
 
 // entries reads everything after an index; next is the last index seen.

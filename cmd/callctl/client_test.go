@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -148,4 +149,35 @@ func TestTailFollows(t *testing.T) {
 	require.Equal(t, exitDone, run(ctx, []string{"audit", "tail", "-n", "3", "--follow", "--url", s.URL}, nil, &out, io.Discard))
 	require.Equal(t, "{\"index\":5}\n{\"index\":6}\n{\"index\":7}\n{\"index\":8}\n", out.String())
 	require.Equal(t, []string{"4", "7", "7"}, cursors)
+}
+
+// TestTailOfAKind finds the newest of a rare kind, however far back they are.
+func TestTailOfAKind(t *testing.T) {
+	var cursors []string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/audit/checkpoint" {
+			fmt.Fprint(w, `{"size":1000}`)
+			return
+		}
+		after, _ := strconv.Atoi(r.URL.Query().Get("cursor"))
+		cursors = append(cursors, strconv.Itoa(after))
+		var found []string
+		for _, index := range []int{7, 900, 940, 990} {
+			if index > after {
+				found = append(found, fmt.Sprintf(`{"index":%d}`, index))
+			}
+		}
+		fmt.Fprintf(w, `{"items":[%s]}`, strings.Join(found, ","))
+	}))
+	defer s.Close()
+	for limit, want := range map[string]string{
+		"2": "{\"index\":940}\n{\"index\":990}\n", "4": "{\"index\":7}\n{\"index\":900}\n{\"index\":940}\n{\"index\":990}\n",
+		"50": "{\"index\":7}\n{\"index\":900}\n{\"index\":940}\n{\"index\":990}\n", "0": "",
+	} {
+		var out bytes.Buffer
+		cursors = nil
+		require.Equal(t, exitDone, run(t.Context(), []string{"audit", "tail", "-n", limit, "--kind", "x", "-o", "jsonl", "--url", s.URL}, nil, &out, io.Discard))
+		require.Equal(t, want, out.String(), limit)
+		require.LessOrEqual(t, len(cursors), 4, "it ends at the log's begin")
+	}
 }
