@@ -39,3 +39,30 @@ func TestAWiderOptOutIsHandedOut(t *testing.T) {
 	require.Len(t, f.hand, 2)
 	require.Equal(t, permissions.ScopeAll, f.hand[1].Scope)
 }
+
+// TestAMergeHandsOutWhatIsBarredByPurpose: what one address of a person opted out of
+// ends for the other too, once they are known to be one.
+func TestAMergeHandsOutWhatIsBarredByPurpose(t *testing.T) {
+	f := newWorld(t, []string{purposePack},
+		permissions.Business{Number: metaNumber, Account: "one", Rules: "purpose", Brand: "acme"})
+	byID := permissions.Pair{Business: metaNumber, User: annBSUID}
+	f.record(t, f.grant("g", pair), f.grant("h", byID))
+	ticket, d, err := f.Authorize(t.Context(), permissions.Attempt{Pair: byID, CallID: "c1", Purpose: "sales"})
+	require.NoError(t, err)
+	require.True(t, d.Allow, d.Reason)
+	f.settle(t, ticket, permissions.OutcomeConnected)
+	f.advance(time.Minute)
+	f.record(t, f.says("m", byID, "stop calls"))
+	require.Len(t, f.hand, 1)
+	f.advance(time.Minute)
+	link := f.says("n", pair, "hello")
+	link.Aliases = []permissions.User{annBSUID}
+	f.record(t, link)
+	require.Equal(t, permissions.DoNotCall, f.may(t, metaNumber, "sales"))
+	require.Equal(t, permissions.Allowed, f.may(t, metaNumber, "delivery"))
+	require.Len(t, f.hand, 2)
+	last := f.hand[1]
+	require.Equal(t, []string{"m/optout", "sales", ""}, []string{last.Event, last.Purpose, last.Message})
+	require.ElementsMatch(t, []permissions.User{ann, annBSUID}, last.Addresses)
+	require.Len(t, f.live, 2)
+}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -32,7 +33,32 @@ func (l *Ledger) refreshAll(ctx context.Context, tx *audit.Tx, r *recording) err
 		if err != nil {
 			return err
 		}
-		if err := l.refresh(ctx, tx, r, b, before, fold(events)); err != nil {
+		h := fold(events)
+		if err := l.refresh(ctx, tx, r, b, before, h); err != nil {
+			return err
+		}
+		if !r.merged {
+			continue
+		}
+		if err := l.repeatPurposes(ctx, tx, r, b, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// repeatPurposes hands out, after a merge, the opt-outs from calls of one purpose:
+// one half of the person may still be called for it. They were confirmed when they
+// were said.
+func (l *Ledger) repeatPurposes(ctx context.Context, tx *audit.Tx, r *recording, business geo.E164, h *history) error {
+	for _, purpose := range slices.Sorted(maps.Keys(h.purposes)) {
+		v := l.revocation(h, h.purposes[purpose], r, business)
+		v.Message = ""
+		var err error
+		if v.Addresses, err = aliasesOf(ctx, tx, r.subject); err != nil {
+			return err
+		}
+		if err := l.hand(ctx, tx, v, false); err != nil {
 			return err
 		}
 	}
