@@ -352,7 +352,14 @@ func TestImportOverridesNothing(t *testing.T) {
 	require.Equal(t, 1, report.Already)
 	require.Equal(t, before, d.listed(t)[alice], "the entry there is stays, with its date and its source")
 
-	require.NoError(t, d.ledger.RemoveDoNotCall(t.Context(), alice, "ops", "a mistake"))
+	proposed, err := d.ledger.Apply(t.Context(), permissions.Change{
+		Kind: permissions.OptOutLifted, Pair: permissions.Pair{User: alice}, Actor: "ops", Reason: "a mistake",
+	})
+	require.NoError(t, err)
+	if proposed != nil {
+		_, err = d.ledger.Approve(t.Context(), proposed.ID, "supervisor")
+		require.NoError(t, err)
+	}
 	require.Empty(t, d.listed(t))
 	record("meta/3", permissions.Granted, d.tick())
 	report = d.take(t, "user,since\n+6591234567,2020-01-01\n")

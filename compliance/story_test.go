@@ -101,7 +101,10 @@ func TestWhatIsConfirmed(t *testing.T) {
 	says("+6590000004", "8x8/5", "don't stop calling me")
 	d.take(t, "user,scope\n+6590000005,all\n+6590000006,messages\n")
 	says("+6590000006", "8x8/6", "STOP")
-	require.NoError(t, d.ledger.AddDoNotCall(t.Context(), "+6590000007", "ops", "asked by phone"))
+	_, err = d.ledger.Apply(t.Context(), permissions.Change{
+		Kind: permissions.OptedOut, Pair: permissions.Pair{User: "+6590000007"}, Actor: "ops", Reason: "asked by phone",
+	})
+	require.NoError(t, err)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

@@ -66,3 +66,18 @@ func TestAMergeHandsOutWhatIsBarredByPurpose(t *testing.T) {
 	require.ElementsMatch(t, []permissions.User{ann, annBSUID}, last.Addresses)
 	require.Len(t, f.live, 2)
 }
+
+// TestAStopAfterOurClockStepsBack: the user said it after they asked for messages.
+func TestAStopAfterOurClockStepsBack(t *testing.T) {
+	f := newFixture(t)
+	f.record(t, f.says("a", pair, "STOP"))
+	f.advance(time.Minute)
+	f.record(t, f.says("b", pair, "START"))
+	f.advance(time.Minute)
+	stop := f.says("c", pair, "no more messages")
+	f.advance(-time.Hour)
+	f.record(t, stop)
+	s, err := f.Permission(t.Context(), pair)
+	require.NoError(t, err)
+	require.True(t, s.MessagesStopped)
+}

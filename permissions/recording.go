@@ -89,6 +89,8 @@ func (r *recording) takesEffect(ctx context.Context, q querier, known []Event, s
 		r.notBeforeItsGrant(standing)
 	case OptedOut:
 		r.notBeforeALifting(known)
+	case MessagesStopped:
+		r.notBeforeAResumption(known)
 	case OptOutLifted:
 		return r.notBeforeWhatItLifts(ctx, q)
 	default:
@@ -117,6 +119,16 @@ func (r *recording) notBeforeALifting(known []Event) {
 	for _, e := range known {
 		if e.Kind == OptOutLifted && r.At.Before(e.At) {
 			r.redate(latest(r.Received, e.At))
+		}
+	}
+}
+
+// notBeforeAResumption is for a stop of messages that counts from its arrival because
+// our clock is behind: the provider's dates it after what resumed them.
+func (r *recording) notBeforeAResumption(known []Event) {
+	for _, e := range known {
+		if e.Kind == MessagesResumed && e.At.After(r.At) && !r.claimed.Before(e.At) {
+			r.redate(e.At)
 		}
 	}
 }

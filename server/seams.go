@@ -25,8 +25,6 @@ type Ledger interface {
 	Events(ctx context.Context, p permissions.Pair) ([]permissions.Recorded, error)
 	Subject(ctx context.Context, u permissions.User) (id string, known bool, err error)
 	EnsureSubject(ctx context.Context, tx *audit.Tx, u permissions.User) (string, error)
-	AddDoNotCall(ctx context.Context, u permissions.User, actor, reason string) error
-	RemoveDoNotCall(ctx context.Context, u permissions.User, actor, reason string) error
 	DoNotCall(ctx context.Context, u permissions.User) (permissions.DoNotCallEntry, bool, error)
 	DoNotCallList(ctx context.Context, p permissions.Page) (list []permissions.DoNotCallEntry, next string, err error)
 	Apply(ctx context.Context, c permissions.Change) (*permissions.Approval, error)
