@@ -101,3 +101,13 @@ func TestToldNumberOfNoPlan(t *testing.T) {
 	require.Equal(t, http.StatusOK, w.as("read", http.MethodGet, "/v1/dnc/+999123456789", nil).status)
 	require.Equal(t, http.StatusUnprocessableEntity, w.as("read", http.MethodGet, "/v1/dnc/+999123456780", nil).status)
 }
+
+// An empty file is told from one of another shape.
+func TestEmptyBody(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range []string{"/v1/dnc/imports?reason=x", "/v1/dnc"} {
+		r := w.as("write", http.MethodPost, path, nil, "Content-Type", "text/csv")
+		require.Equal(t, http.StatusBadRequest, r.status)
+		require.Contains(t, string(r.body), "has no body")
+	}
+}

@@ -138,6 +138,9 @@ func storeFailed(err error) bool {
 	return errors.As(err, &code) && code.Code()&0xff != constraint
 }
 
+// noBody is what huma says, without a field, of a body that is missing or empty.
+const noBody = "request body is required"
+
 // ours replaces huma's error bodies, which repeat the rejected value, by ours.
 func ours(_ huma.Context, _ string, v any) (any, error) {
 	e, ok := v.(*huma.ErrorModel)
@@ -148,6 +151,9 @@ func ours(_ huma.Context, _ string, v any) (any, error) {
 	if e.Status >= http.StatusInternalServerError {
 		p.Detail = "The request failed."
 		return p, nil
+	}
+	if e.Detail == noBody {
+		p.Detail = "The request has no body, or an empty one."
 	}
 	for _, d := range e.Errors {
 		if d != nil {
