@@ -65,12 +65,12 @@ func (s *Server) knownUser(ctx context.Context, location, address string) (permi
 }
 
 // knownPair reads a pair to look at.
-func (s *Server) knownPair(ctx context.Context, in PairParams) (permissions.Pair, error) {
-	b, err := parseBusiness("path.business", in.Business)
+func (s *Server) knownPair(ctx context.Context, location, business, user string) (permissions.Pair, error) {
+	b, err := parseBusiness(location+".business", business)
 	if err != nil {
 		return permissions.Pair{}, err
 	}
-	u, err := s.knownUser(ctx, "path.user", in.User)
+	u, err := s.knownUser(ctx, location+".user", user)
 	return permissions.Pair{Business: b, User: u}, err
 }
 

@@ -98,6 +98,9 @@ func TestToldNumberOfNoPlan(t *testing.T) {
 		require.False(t, a.CanPerform)
 		require.Equal(t, "invalid_user", a.Reason)
 	}
+	var d struct{ Reason string }
+	w.as("read", http.MethodPost, "/v1/decisions", map[string]any{"business": business, "user": "+999123456789"}).into(t, &d)
+	require.Equal(t, "invalid_user", d.Reason)
 	require.Equal(t, http.StatusOK, w.as("read", http.MethodGet, "/v1/dnc/+999123456789", nil).status)
 	require.Equal(t, http.StatusUnprocessableEntity, w.as("read", http.MethodGet, "/v1/dnc/+999123456780", nil).status)
 }

@@ -32,7 +32,7 @@ func (s *Server) decisionRoutes() {
 }
 
 func (s *Server) decide(ctx context.Context, in *decisionInput) (*decisionOutput, error) {
-	pair, err := parsePair("body", in.Body.Business, in.Body.User)
+	pair, err := s.knownPair(ctx, "body", in.Body.Business, in.Body.User)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ type historyInput struct {
 // listPermissionEvents pages the history by audit index: it only grows at its
 // end, so a cursor never skips or repeats a fact.
 func (s *Server) listPermissionEvents(ctx context.Context, in *historyInput) (*listOutput[PermissionEvent], error) {
-	pair, err := s.knownPair(ctx, in.PairParams)
+	pair, err := s.knownPair(ctx, "path", in.Business, in.User)
 	if err != nil {
 		return nil, err
 	}

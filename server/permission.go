@@ -110,7 +110,7 @@ func (s *Server) listPermissions(ctx context.Context, in *permissionListInput) (
 }
 
 func (s *Server) getPermission(ctx context.Context, in *PairParams) (*permissionOutput, error) {
-	pair, err := s.knownPair(ctx, *in)
+	pair, err := s.knownPair(ctx, "path", in.Business, in.User)
 	if err != nil {
 		return nil, err
 	}
