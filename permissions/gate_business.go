@@ -12,6 +12,7 @@ const (
 	sourceConfiguration = "callctl configuration: the businesses of its accounts"
 	sourceRestriction   = "Meta, Cloud API Calling, account_update: a number with RESTRICTED_BUSINESS_INITIATED_CALLING neither calls nor asks until the restriction's expiration; its grants stay valid"
 	sourceCallingOff    = "Meta, Cloud API Calling, call settings: calling is not enabled on the number"
+	sourceGeography     = "callctl geography (geo/rules/geography.json): no entry of its dated lists bars the region"
 	sourceUnable        = "Meta, Cloud API Calling, error codes 138000, 138013, 138014, 138015 and 131044: the number cannot call, whoever the user is"
 )
 
@@ -28,9 +29,18 @@ func (e *evaluation) knownBusiness() {
 func (e *evaluation) businessCountry() {
 	v := e.ledger.businessVerdict(e.v.pair.Business, e.at)
 	e.add(line{
-		name: "business_country", refused: v.Blocked, reason: BusinessCountryBlocked, source: v.Source, turns: v.Until,
+		name: "business_country", refused: v.Blocked, reason: BusinessCountryBlocked, source: sourceOr(v.Source), turns: v.Until,
 		inputs: map[string]string{"region": v.Region, "rule": v.Rule, "regionSource": v.RegionSource},
 	})
+}
+
+// sourceOr is the source of a geographic verdict: the entry that decided, or that
+// none did.
+func sourceOr(source string) string {
+	if source == "" {
+		return sourceGeography
+	}
+	return source
 }
 
 // businessRestricted looks at what the platform said about our number: whether
@@ -43,7 +53,7 @@ func (e *evaluation) businessRestricted() {
 		n = foldNumber(nil)
 	}
 	out := line{
-		name: "business_restricted", reason: BusinessRestricted,
+		name: "business_restricted", reason: BusinessRestricted, source: sourceRestriction,
 		inputs: map[string]string{"calling": n.calling(), "quality": n.quality(), "tier": n.tier()},
 	}
 	if w := n.last[aspectViolation+lowCallingQuality]; w != nil && e.at.Before(w.At.Add(violationsFor)) {

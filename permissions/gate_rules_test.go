@@ -294,3 +294,15 @@ func tell(t *testing.T, action permissions.Action, cases map[string]aCase) {
 		})
 	}
 }
+
+// TestEveryRuleCitesASource, whether it allows or refuses: an auditor asks of both.
+func TestEveryRuleCitesASource(t *testing.T) {
+	f := newWorld(t, nil)
+	f.record(t, f.grant("g", pair))
+	for _, action := range []permissions.Action{permissions.StartCall, permissions.RequestPermission} {
+		d := f.question(t, permissions.Query{Action: action, Template: "may_we_call/en"})
+		for _, r := range d.Rules {
+			require.NotEmpty(t, r.Source, "%s: %s", action, r.Name)
+		}
+	}
+}

@@ -42,7 +42,7 @@ func (e *evaluation) strictest(ask func(region string, t time.Time) geo.Verdict)
 func (e *evaluation) userRegion() {
 	v := e.strictest(e.geo.UserRegion)
 	e.add(line{
-		name: "user_region", refused: v.Blocked, reason: UserRegionSanctioned, source: v.Source, turns: v.Until,
+		name: "user_region", refused: v.Blocked, reason: UserRegionSanctioned, source: sourceOr(v.Source), turns: v.Until,
 		inputs: map[string]string{"region": v.Region, "rule": v.Rule, "regionSource": v.RegionSource},
 	})
 }

@@ -297,9 +297,10 @@ func TestNoNumberOutsideTheAliases(t *testing.T) {
 	g.Aliases = []permissions.User{bsuidOne, "SG.ENT.77"}
 	f.record(t, g, f.says("m", withUser(oldNumber), "stop calls"))
 	f.record(t, f.moved("c", oldNumber, newNumber, bsuidTwo))
-	for _, table := range []string{"permission_events", "sightings", "permissions", "do_not_call", "subjects"} {
+	look := func(table string) {
 		rows, err := f.db.Read.QueryContext(t.Context(), "SELECT * FROM "+table)
 		require.NoError(t, err)
+		defer rows.Close()
 		columns, err := rows.Columns()
 		require.NoError(t, err)
 		cells, cell := make([]any, len(columns)), make([]any, len(columns))
@@ -314,6 +315,8 @@ func TestNoNumberOutsideTheAliases(t *testing.T) {
 			}
 		}
 		require.NoError(t, rows.Err())
-		require.NoError(t, rows.Close())
+	}
+	for _, table := range []string{"permission_events", "sightings", "permissions", "do_not_call", "subjects"} {
+		look(table)
 	}
 }

@@ -126,6 +126,7 @@ func dropIndexes(b *testing.B, db *sql.DB) []string {
 	rows, err := db.QueryContext(b.Context(), `SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL
 		AND tbl_name IN ('subjects', 'aliases', 'permission_events', 'permissions')`)
 	require.NoError(b, err)
+	defer rows.Close()
 	var names, made []string
 	for rows.Next() {
 		var name, query string
@@ -133,7 +134,6 @@ func dropIndexes(b *testing.B, db *sql.DB) []string {
 		names, made = append(names, name), append(made, query)
 	}
 	require.NoError(b, rows.Err())
-	require.NoError(b, rows.Close())
 	for _, name := range names {
 		_, err := db.ExecContext(b.Context(), "DROP INDEX "+name)
 		require.NoError(b, err)

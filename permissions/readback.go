@@ -280,8 +280,8 @@ func (l *Ledger) Standing(ctx context.Context, business geo.E164, p Page) (pairs
 			if err != nil {
 				return err
 			}
-			if user == "" {
-				continue // nobody can be asked about
+			if !user.Valid() {
+				continue // an address that is none, or no longer anybody's: there is nothing to ask
 			}
 			pairs = append(pairs, Pair{Business: business, User: user})
 		}

@@ -114,7 +114,7 @@ func (c *checker) rules(cfg *Config) {
 	}
 	for i, path := range cfg.Rules.Words {
 		if _, err := readDocument(path); err != nil {
-			c.addf("rules.words["+strconv.Itoa(i)+"]", "docs/rule-packs.md shows one", "%s", err)
+			c.addf("rules.words["+strconv.Itoa(i)+"]", "docs/permissions.md shows a document of words", "%s", err)
 		}
 	}
 	seen := map[string]bool{}
@@ -126,7 +126,7 @@ func (c *checker) rules(cfg *Config) {
 	}
 	if docs, err := readDocuments(cfg.Rules.Words); err == nil {
 		if _, err := permissions.LoadWords(docs...); err != nil {
-			c.addf("rules.words", "docs/rule-packs.md shows one", "%s", err)
+			c.addf("rules.words", "docs/permissions.md shows a document of words", "%s", err)
 		}
 	}
 	c.packs(cfg)
