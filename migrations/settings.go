@@ -51,8 +51,10 @@ func settings() []setting {
 		{"mmap_size", "0", "0", nil},        // no stray pointer writes into the file
 		{"temp_store", "2", "2", nil},       // undo copies of pages in memory: faster, and no temporary file holds personal data
 		{"query_only", "1", "1", reads},     //
-		{"cache_size", "-8192", "-8192", reads},
-		{"cache_size", "-32768", "-32768", writes},       // KiB; a shared transaction stays in memory until its commit
+		// KiB, of which the driver's allocator takes twice as much: it has slots of powers
+		// of two, and a page with its header is more than 4,096 bytes.
+		{"cache_size", "-4096", "-4096", reads},
+		{"cache_size", "-16384", "-16384", writes},       // a shared transaction stays in memory until its commit
 		{"wal_autocheckpoint", "16384", "16384", writes}, // pages; the fallback for RunCheckpoints
 		{"journal_size_limit", "8388608", "8388608", writes},
 	}
