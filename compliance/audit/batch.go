@@ -14,7 +14,7 @@ import (
 // takes in, so that the last of them and whoever comes next wait for milliseconds.
 const (
 	maxBatch     = 256
-	maxBatchTime = 4 * time.Millisecond
+	maxBatchTime = 3 * time.Millisecond
 )
 
 // batch is one transaction of the database and the writers that share it. It
