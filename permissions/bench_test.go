@@ -173,6 +173,11 @@ func BenchmarkSweep(b *testing.B) {
 		report(optedOut, 500, "optout-p50-ms")
 		report(optedOut, 990, "optout-p99-ms")
 		report(optedOut, 1000, "optout-max-ms")
+		over := slices.IndexFunc(holds, func(d time.Duration) bool { return d > 20*time.Millisecond })
+		if over < 0 {
+			over = len(holds)
+		}
+		b.ReportMetric(float64(len(holds)-over), "holds-over-20ms")
 		b.ReportMetric(float64(len(holds)), "transactions")
 		b.ReportMetric(float64(users)/took.Seconds(), "grants/s")
 		b.StartTimer()
