@@ -45,6 +45,19 @@ func timeOrZero(ms sql.NullInt64) time.Time {
 	return time.UnixMilli(ms.Int64).UTC()
 }
 
+// Approval is one of them, whatever became of it. [ErrApproval] when there is none.
+func (l *Ledger) Approval(ctx context.Context, id string) (Approval, error) {
+	var found Approval
+	err := l.snapshot(ctx, func(ctx context.Context, q querier) error {
+		a, err := l.approval(ctx, q, id, l.cfg.Now())
+		if err == nil {
+			found = a.Approval
+		}
+		return err
+	})
+	return found, err
+}
+
 // approval reads one, as it is at now. [ErrApproval] when there is none.
 func (l *Ledger) approval(ctx context.Context, q querier, id string, now time.Time) (*approvalRow, error) {
 	a, err := scanApproval(q.QueryRowContext(ctx, selectApproval, id))

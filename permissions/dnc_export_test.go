@@ -26,7 +26,7 @@ func (l *Ledger) operator(ctx context.Context, u User, e Event) error {
 	if !u.Valid() {
 		return ErrUser
 	}
-	if e.narrows() {
+	if e.Narrows() {
 		ctx = audit.Ahead(ctx)
 	}
 	return l.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {

@@ -121,9 +121,9 @@ type Event struct {
 	applied bool // Granted by an operator: it came through Apply
 }
 
-// narrows is true for the facts that nobody may act against once they are known;
+// Narrows is true for the facts that nobody may act against once they are known;
 // a message can be one.
-func (e *Event) narrows() bool {
+func (e *Event) Narrows() bool {
 	switch e.Kind {
 	case Declined, Revoked, OptedOut, MessagesStopped, Messaged:
 		return true

@@ -29,7 +29,7 @@ const maxText = 64 << 10
 // none is stored.
 func (l *Ledger) Record(ctx context.Context, events ...Event) (int, error) {
 	fresh := 0
-	if slices.ContainsFunc(events, func(e Event) bool { return e.narrows() }) {
+	if slices.ContainsFunc(events, func(e Event) bool { return e.Narrows() }) {
 		ctx = audit.Ahead(ctx)
 	}
 	err := l.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {

@@ -54,22 +54,11 @@ func (s *Server) listApprovals(ctx context.Context, in *approvalListInput) (*lis
 }
 
 func (s *Server) getApproval(ctx context.Context, in *ApprovalParam) (*approvalOutput, error) {
-	for next := ""; ; {
-		var found []permissions.Approval
-		var err error
-		found, next, err = s.cfg.Ledger.Approvals(ctx, false, permissions.Page{Limit: 1000, Cursor: next})
-		if err != nil {
-			return nil, err
-		}
-		for _, a := range found {
-			if a.ID == in.ID {
-				return &approvalOutput{Body: showApproval(a)}, nil
-			}
-		}
-		if next == "" {
-			return nil, noSuch("approval")
-		}
+	a, err := s.cfg.Ledger.Approval(ctx, in.ID)
+	if err != nil {
+		return nil, err
 	}
+	return &approvalOutput{Body: showApproval(a)}, nil
 }
 
 func (s *Server) approve(ctx context.Context, in *ApprovalParam) (*approvalOutput, error) {

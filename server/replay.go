@@ -131,24 +131,3 @@ func linkedNotices(notices []permissions.Notice, id int64) []permissions.Notice 
 	}
 	return out
 }
-
-// siftNotices tries each notice in a transaction that is rolled back.
-func (s *Server) siftNotices(ctx context.Context, notices []permissions.Notice) (good []permissions.Notice, problems []string, err error) {
-	for i, n := range notices {
-		err := s.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
-			if _, err := s.cfg.Ledger.RecordNotices(ctx, tx, n); err != nil {
-				return err
-			}
-			return errTrial
-		})
-		switch {
-		case errors.Is(err, errTrial):
-			good = append(good, n)
-		case storeFailed(err):
-			return nil, nil, err
-		default:
-			problems = append(problems, fmt.Sprintf("notice %d (%s): %s", i, n.Kind, mask(err.Error())))
-		}
-	}
-	return good, problems, nil
-}

@@ -30,6 +30,7 @@ type Ledger interface {
 	Apply(ctx context.Context, c permissions.Change) (*permissions.Approval, error)
 	Approve(ctx context.Context, id, actor string) (permissions.Approval, error)
 	Reject(ctx context.Context, id, actor, reason string) (permissions.Approval, error)
+	Approval(ctx context.Context, id string) (permissions.Approval, error)
 	Approvals(ctx context.Context, pendingOnly bool, p permissions.Page) (list []permissions.Approval, next string, err error)
 	RecordNotices(ctx context.Context, tx *audit.Tx, notices ...permissions.Notice) (int, error)
 	Number(ctx context.Context, business geo.E164) (permissions.NumberState, error)

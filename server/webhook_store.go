@@ -22,7 +22,8 @@ func (s *Server) commit(ctx context.Context, d *delivery, facts []permissions.Ev
 	for i := range facts { // reading a number takes longer than a row: not while the others wait
 		facts[i].Pair = facts[i].Pair.Canonical()
 	}
-	if slices.ContainsFunc(facts, mayNarrow) {
+	// What takes a permission away does not wait behind a crowd of other deliveries.
+	if slices.ContainsFunc(facts, func(f permissions.Event) bool { return f.Narrows() }) {
 		ctx = audit.Ahead(ctx)
 	}
 	err = s.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
@@ -42,17 +43,6 @@ func (s *Server) commit(ctx context.Context, d *delivery, facts []permissions.Ev
 	}
 	s.metrics.commitSeconds.Observe(time.Since(began).Seconds())
 	return fresh, nil
-}
-
-// mayNarrow says whether a fact may take a permission away, or be the words of
-// somebody who does: such a delivery does not wait behind a crowd of others.
-func mayNarrow(f permissions.Event) bool {
-	switch f.Kind {
-	case permissions.Messaged, permissions.Declined, permissions.Revoked, permissions.OptedOut:
-		return true
-	default:
-		return false
-	}
 }
 
 // record puts what a delivery says into the ledger; fresh is how much of it was new.
@@ -103,11 +93,17 @@ func (s *Server) take(ctx context.Context, d *delivery, facts []permissions.Even
 // siftAll keeps of a delivery what the ledger takes, and quarantines it for the
 // rest.
 func (s *Server) siftAll(ctx context.Context, d *delivery, facts []permissions.Event, notices []permissions.Notice) ([]permissions.Event, []permissions.Notice, error) {
-	good, problems, err := s.sift(ctx, facts)
+	good, problems, err := sift(ctx, s.cfg.Log, facts, func(ctx context.Context, tx *audit.Tx, f permissions.Event) error {
+		_, err := s.cfg.Ledger.RecordTx(ctx, tx, f)
+		return err
+	}, func(i int, f permissions.Event) string { return fmt.Sprintf("fact %d (%s)", i, f.Kind) })
 	if err != nil {
 		return nil, nil, err
 	}
-	told, refused, err := s.siftNotices(ctx, notices)
+	told, refused, err := sift(ctx, s.cfg.Log, notices, func(ctx context.Context, tx *audit.Tx, n permissions.Notice) error {
+		_, err := s.cfg.Ledger.RecordNotices(ctx, tx, n)
+		return err
+	}, func(i int, n permissions.Notice) string { return fmt.Sprintf("notice %d (%s)", i, n.Kind) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -119,22 +115,25 @@ func (s *Server) siftAll(ctx context.Context, d *delivery, facts []permissions.E
 	return good, told, nil
 }
 
-// sift tries each fact in a transaction that is rolled back.
-func (s *Server) sift(ctx context.Context, facts []permissions.Event) (good []permissions.Event, problems []string, err error) {
-	for i, f := range facts {
-		err := s.cfg.Log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
-			if _, err := s.cfg.Ledger.RecordTx(ctx, tx, f); err != nil {
+// sift tries each part of a delivery in a transaction that is rolled back; name
+// says which one it was that the ledger refused.
+func sift[T any](ctx context.Context, log *audit.Log, parts []T,
+	record func(context.Context, *audit.Tx, T) error, name func(i int, part T) string,
+) (good []T, problems []string, err error) {
+	for i, part := range parts {
+		err := log.Update(ctx, func(ctx context.Context, tx *audit.Tx) error {
+			if err := record(ctx, tx, part); err != nil {
 				return err
 			}
 			return errTrial
 		})
 		switch {
 		case errors.Is(err, errTrial):
-			good = append(good, f)
+			good = append(good, part)
 		case storeFailed(err):
 			return nil, nil, err
 		default:
-			problems = append(problems, fmt.Sprintf("fact %d (%s): %s", i, f.Kind, mask(err.Error())))
+			problems = append(problems, name(i, part)+": "+mask(err.Error()))
 		}
 	}
 	return good, problems, nil

@@ -107,16 +107,8 @@ func readDocuments(paths []string) ([]json.RawMessage, error) {
 // rules checks the company's own rules and that every account names a pack that
 // exists.
 func (c *checker) rules(cfg *Config) {
-	for i, path := range cfg.Rules.Packs {
-		if _, err := readDocument(path); err != nil {
-			c.addf("rules.packs["+strconv.Itoa(i)+"]", "docs/rule-packs.md shows one", "%s", err)
-		}
-	}
-	for i, path := range cfg.Rules.Words {
-		if _, err := readDocument(path); err != nil {
-			c.addf("rules.words["+strconv.Itoa(i)+"]", "docs/permissions.md shows a document of words", "%s", err)
-		}
-	}
+	packs, packsGood := c.documents("rules.packs", "docs/rule-packs.md shows one", cfg.Rules.Packs)
+	words, wordsGood := c.documents("rules.words", hintWords, cfg.Rules.Words)
 	seen := map[string]bool{}
 	for i := range cfg.Rules.Locations {
 		c.location("rules.locations["+strconv.Itoa(i)+"]", &cfg.Rules.Locations[i], seen)
@@ -124,12 +116,31 @@ func (c *checker) rules(cfg *Config) {
 	if _, err := geo.Load(cfg.Rules.overrides()...); err != nil && len(c.findings) == 0 {
 		c.addf("rules.locations", "docs/rule-packs.md says what a location is", "%s", err)
 	}
-	if docs, err := readDocuments(cfg.Rules.Words); err == nil {
-		if _, err := permissions.LoadWords(docs...); err != nil {
-			c.addf("rules.words", "docs/permissions.md shows a document of words", "%s", err)
+	if wordsGood {
+		if _, err := permissions.LoadWords(words...); err != nil {
+			c.addf("rules.words", hintWords, "%s", err)
 		}
 	}
-	c.packs(cfg)
+	if packsGood {
+		c.packs(cfg, packs)
+	}
+}
+
+const hintWords = "docs/permissions.md shows a document of words"
+
+// documents reads the files of one kind of rule; good is false when one cannot be
+// read, which is a finding of its own.
+func (c *checker) documents(at, hint string, paths []string) (docs []json.RawMessage, good bool) {
+	good = true
+	for i, path := range paths {
+		doc, err := readDocument(path)
+		if err != nil {
+			c.addf(at+"["+strconv.Itoa(i)+"]", hint, "%s", err)
+			good = false
+		}
+		docs = append(docs, doc)
+	}
+	return docs, good
 }
 
 func (c *checker) location(at string, l *LocationConfig, seen map[string]bool) {
@@ -146,11 +157,7 @@ func (c *checker) location(at string, l *LocationConfig, seen map[string]bool) {
 
 // packs lets the ledger read the packs, so that a fault is found before the
 // daemon starts, and checks the accounts' choice.
-func (c *checker) packs(cfg *Config) {
-	docs, err := readDocuments(cfg.Rules.Packs)
-	if err != nil {
-		return // found above
-	}
+func (c *checker) packs(cfg *Config, docs []json.RawMessage) {
 	names, err := permissions.PackNames(docs...)
 	if err != nil {
 		c.addf("rules.packs", "docs/rule-packs.md says what a pack can hold", "%s", err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/callctl/callctl/permissions"
 	"github.com/callctl/callctl/provider"
 )
 
@@ -46,7 +45,7 @@ func (d *daemon) readSettings(ctx context.Context) error {
 
 // readSettingsOf reads one account's settings and says when to do it again.
 func (d *daemon) readSettingsOf(ctx context.Context, account string, source provider.SettingsReader) time.Duration {
-	err := d.noteSettings(ctx, account, source)
+	err := d.noteSettings(ctx, source)
 	if err == nil {
 		return settingsEvery
 	}
@@ -56,22 +55,12 @@ func (d *daemon) readSettingsOf(ctx context.Context, account string, source prov
 	return settingsRetry
 }
 
-func (d *daemon) noteSettings(ctx context.Context, account string, source provider.SettingsReader) error {
+func (d *daemon) noteSettings(ctx context.Context, source provider.SettingsReader) error {
 	ctx, cancel := context.WithTimeout(ctx, providerTimeout)
 	defer cancel()
 	said, err := source.ReadSettings(ctx)
 	if err != nil {
 		return err
 	}
-	return d.faults().record(context.WithoutCancel(ctx), named(said, account)...)
-}
-
-// named copies notices with their account.
-func named(said []permissions.Notice, account string) []permissions.Notice {
-	out := make([]permissions.Notice, 0, len(said))
-	for _, n := range said {
-		n.Account = account
-		out = append(out, n)
-	}
-	return out
+	return d.faults().record(context.WithoutCancel(ctx), said...)
 }
